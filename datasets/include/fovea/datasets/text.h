@@ -1,0 +1,29 @@
+// Plain-text sources: reading, cleaning, and the controls that tell reading from guessing.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fovea::datasets {
+
+/// What a page is filled with. Controls have no sentence structure (shuffled-words), no real text at all (random-*).
+enum class TextKind { kProse, kShuffledWords, kRandomWords, kRandomLetters, kDigits };
+/// prose | shuffled-words | random-words | random-letters | digits. Errors: ConfigError listing them.
+TextKind parse_text_kind(std::string_view name);
+const char* text_kind_name(TextKind kind);
+
+/// Reads a UTF-8 file; a form feed line separates documents; blank lines vanish, other newlines stay.
+/// CR LF becomes LF, tabs and other white space become spaces, a BOM is dropped. Errors: IoError, ConfigError (not UTF-8, empty).
+std::string read_text(const std::string& path);
+
+/// One passage of running text of at least min_chars code points (fewer only if the source is shorter), beginning at a word.
+/// kProse            a contiguous piece that starts at a paragraph or sentence, place chosen by (seed, index)
+/// kShuffledWords    the words of such a piece in random order (one line)
+/// kRandomWords      words drawn from the whole source, each with equal chance whatever its frequency
+/// kRandomLetters    words of 2 to 10 random letters a-z
+/// kDigits           groups of 2 to 10 random digits
+/// Deterministic in (source, kind, seed, index).
+std::string passage(const std::string& source, TextKind kind, size_t min_chars, uint64_t seed, uint64_t index);
+
+}  // namespace fovea::datasets
