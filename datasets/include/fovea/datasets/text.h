@@ -13,8 +13,9 @@ enum class TextKind { kProse, kShuffledWords, kRandomWords, kRandomLetters, kDig
 TextKind parse_text_kind(std::string_view name);
 const char* text_kind_name(TextKind kind);
 
-/// Reads a UTF-8 file; a form feed line separates documents; blank lines vanish, other newlines stay.
-/// CR LF becomes LF, tabs and other white space become spaces, a BOM is dropped. Errors: IoError, ConfigError (not UTF-8, empty).
+/// Reads a UTF-8 file; a form feed line separates documents and stays (passage leaves it out); blank lines and spaces at a
+/// line's end vanish, other newlines stay. CR LF becomes LF, tabs and other white space become spaces, a BOM is dropped.
+/// Errors: IoError, ConfigError (not UTF-8, empty).
 std::string read_text(const std::string& path);
 
 /// One passage of running text of at least min_chars code points (fewer only if the source is shorter), beginning at a word.
@@ -23,7 +24,9 @@ std::string read_text(const std::string& path);
 /// kRandomWords      words drawn from the whole source, each with equal chance whatever its frequency
 /// kRandomLetters    words of 2 to 10 random letters a-z
 /// kDigits           groups of 2 to 10 random digits
-/// Deterministic in (source, kind, seed, index).
+/// Han and kana characters count as words. Deterministic in (source, kind, seed, index); thread-safe. `source` is UTF-8.
+/// Cost  that of the passage, but random-words lists the words of a source it has not seen lately (1 s for 50 MB).
+/// Errors  ConfigError if the kind needs a source and it has no text; the random-letters and digits kinds ignore it.
 std::string passage(const std::string& source, TextKind kind, size_t min_chars, uint64_t seed, uint64_t index);
 
 }  // namespace fovea::datasets

@@ -17,7 +17,7 @@ struct CharBox {
   int16_t cell_x0_px = 0, cell_x1_px = 0;            ///< pen before and after, rounded: also for spaces
 };
 
-/// One visual line.
+/// One visual line. A newline ends a line and begins none: a text that ends in a newline has no empty last line.
 struct PageLine {
   uint32_t byte_begin = 0, byte_end = 0;  ///< bytes of Page::text drawn on it; the white space it broke at is left out
   int16_t top_px = 0, baseline_px = 0, bottom_px = 0;  ///< of the line's cell: bottom - top is the line height
@@ -36,8 +36,9 @@ struct PageReport {
 
 struct Page {
   Image image;                   ///< gray
-  std::string text;              ///< the source text that is on the page (a prefix of what was asked if it overflowed)
-  std::vector<CharBox> chars;    ///< in source order; newlines of the source have no entry
+  std::string text;              ///< the source text that is on the page; if it overflowed a prefix, up to the end of the last line:
+                                 ///< the white space that the page was cut at belongs to the rest
+  std::vector<CharBox> chars;    ///< in source order; newlines have no entry, spaces that a line broke at a cell without width
   std::vector<PageLine> lines;
   PageReport report;
 };

@@ -11,7 +11,7 @@ struct Style {
   int64_t width_px = 640;
   int64_t height_px = 640;
   int64_t margin_left_px = 4, margin_top_px = 4, margin_right_px = 4, margin_bottom_px = 4;
-  std::string font = "DejaVu Sans Mono";  ///< family name as fontconfig knows it, or the path of a font file
+  std::string font = "DejaVu Sans Mono";  ///< family name as fontconfig knows it, or the path of a font file ("a.ttc#1": its second face)
   double font_size_px = 12;               ///< em size
   double line_height = 1.0;               ///< line pitch / (font's ascent + descent); 1 = the font's own without line gap
   std::string hinting = "light";          ///< none | light

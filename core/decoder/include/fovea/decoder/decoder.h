@@ -1,0 +1,105 @@
+// The decoder: dense and mixture-of-experts layers over vision tokens and text alike. Names are those of the checkpoint.
+// Shape letters: B sequences, T positions, D width, H query heads, Hk key heads, d head width, V vocabulary.
+#pragma once
+#include <optional>
+
+#include "fovea/decoder/config.h"
+#include "fovea/nn/modules.h"
+
+namespace fovea::decoder {
+
+/// Keys and values of the positions so far; grows as needed up to its capacity. All sequences of a batch have the same length.
+class KvCache {
+ public:
+  KvCache(const DecoderConfig& config, int64_t batch, int64_t capacity, const at::Device& device, at::ScalarType dtype);
+  int64_t length() const { return length_; }
+  int64_t capacity() const { return capacity_; }
+  /// Appends k, v [B, Hk, T, d] of one layer; returns views of all so far. The length moves on with advance().
+  std::pair<at::Tensor, at::Tensor> append(int64_t layer, const at::Tensor& k, const at::Tensor& v);
+  void advance(int64_t count) { length_ += count; }
+  /// Keeps the given sequences only (int64 [B']).
+  void keep(const at::Tensor& rows);
+
+ private:
+  int64_t length_ = 0, capacity_;
+  std::vector<at::Tensor> keys_, values_;  ///< [B, Hk, >= length, d] a layer
+};
+
+/// What training looks at inside the decoder; filled where asked.
+struct Taps {
+  int64_t qk_layer = -1;      ///< layer whose queries and keys are kept; -1 none
+  int64_t hidden_layer = -1;  ///< layer whose output is kept; -1 none
+  at::Tensor q, k;            ///< [B, H, T, d], [B, Hk, T, d] after norm and rotary
+  at::Tensor hidden;          ///< [B, T, D]
+};
+
+class DecoderAttentionImpl : public torch::nn::Module {
+ public:
+  DecoderAttentionImpl(const DecoderConfig& config, const nn::Factory& factory);
+  at::Tensor forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, int64_t layer, Taps* taps);
+
+ private:
+  DecoderConfig config_;
+  nn::Linear q_proj{nullptr}, k_proj{nullptr}, v_proj{nullptr}, o_proj{nullptr};
+  at::Tensor q_gain;
+};
+TORCH_MODULE(DecoderAttention);
+
+/// down(silu(gate(x)) * up(x)).
+class GatedMlpImpl : public torch::nn::Module {
+ public:
+  GatedMlpImpl(int64_t width, int64_t hidden, const nn::Factory& factory);
+  at::Tensor forward(const at::Tensor& x);
+
+ private:
+  nn::Linear gate_proj{nullptr}, up_proj{nullptr}, down_proj{nullptr};
+};
+TORCH_MODULE(GatedMlp);
+
+/// Softmax router without renormalisation over the chosen experts, shared experts always on. Ties go to the lowest index.
+class MoeImpl : public torch::nn::Module {
+ public:
+  MoeImpl(const DecoderConfig& config, const nn::Factory& factory);
+  at::Tensor forward(const at::Tensor& x);
+
+ private:
+  DecoderConfig config_;
+  nn::Linear gate{nullptr};
+  std::vector<GatedMlp> experts_;
+  GatedMlp shared_experts{nullptr};
+};
+TORCH_MODULE(Moe);
+
+class DecoderLayerImpl : public torch::nn::Module {
+ public:
+  DecoderLayerImpl(const DecoderConfig& config, int64_t index, const nn::Factory& factory);
+  at::Tensor forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, Taps* taps);
+
+ private:
+  int64_t index_;
+  nn::Norm input_layernorm{nullptr}, post_attention_layernorm{nullptr};
+  DecoderAttention self_attn{nullptr};
+  GatedMlp dense_{nullptr};
+  Moe moe_{nullptr};
+};
+TORCH_MODULE(DecoderLayer);
+
+class DecoderImpl : public torch::nn::Module {
+ public:
+  DecoderImpl(const DecoderConfig& config, const nn::Factory& factory);
+  at::Tensor embed(const at::Tensor& ids) { return embed_tokens(ids); }  ///< int64 [B, T] -> [B, T, D]
+  /// Inputs [B, T, D] -> normed hidden states [B, T, D]. Positions go on from the cache's length (0 without one).
+  at::Tensor forward(const at::Tensor& inputs, KvCache* cache = nullptr, Taps* taps = nullptr);
+  at::Tensor logits(const at::Tensor& hidden) { return lm_head(hidden); }  ///< [..., D] -> [..., V]
+  const DecoderConfig config;
+
+ private:
+  nn::Embedding embed_tokens{nullptr};
+  std::vector<DecoderLayer> layers_;
+  nn::Norm norm{nullptr};
+  nn::Linear lm_head{nullptr};
+  nn::Rotary rotary_;  ///< cached angles of positions 0..n
+};
+TORCH_MODULE(Decoder);
+
+}  // namespace fovea::decoder

@@ -1,0 +1,49 @@
+// Text out of a prompt of vectors: batched, greedy or sampled, with a loop detector.
+#pragma once
+#include <functional>
+
+#include "fovea/decoder/decoder.h"
+
+namespace fovea::decoder {
+
+struct GenerateConfig {
+  int64_t max_new_tokens = 8192;      ///< also bounded by the decoder's positions
+  double temperature = 0;             ///< 0 greedy
+  double top_p = 1;                   ///< nucleus, with temperature > 0
+  int64_t seed = 0;
+  int64_t loop_min_repeats = 8;       ///< stop a sequence whose tail repeats one block at least this often; 0 never
+  int64_t loop_max_period = 32;       ///< longest block looked for, in tokens
+  int64_t loop_min_tokens = 48;       ///< and the repeated tail must be at least this long
+
+  template <class V> void visit_fields(V& v) {
+    v.field("max_new_tokens", max_new_tokens, "most text tokens a page", {.min = 1});
+    v.field("temperature", temperature, "0 greedy, above it sampling", {.min = 0, .max = 100});
+    v.field("top_p", top_p, "nucleus of the sampling", {.min = 0, .max = 1});
+    v.field("seed", seed, "seed of the sampling");
+    v.field("loop_min_repeats", loop_min_repeats, "repeats of one block that count as a loop, 0 never", {.min = 0});
+    v.field("loop_max_period", loop_max_period, "longest block of a loop in tokens", {.min = 1});
+    v.field("loop_min_tokens", loop_min_tokens, "shortest tail that counts as a loop in tokens", {.min = 1});
+  }
+};
+
+enum class StopReason { kEnd, kLength, kLoop };
+const char* stop_reason_name(StopReason reason);  ///< end | length | loop
+
+struct Generated {
+  std::vector<int32_t> ids;            ///< without the end id; a loop is cut to one copy of its block
+  std::vector<float> probabilities;    ///< of each id
+  StopReason reason = StopReason::kEnd;
+  int64_t loop_period = 0;             ///< of a kLoop stop, in tokens
+};
+
+/// Continues each prompt. prompts [B, T, D] (vision tokens with the begin token's embedding at the end, say).
+/// on_done(index, result) is called as soon as a sequence is finished, in order of finishing; on_step(num_tokens) after each step.
+/// Sequences that are done leave the batch. Errors: ShapeError if the prompt leaves no position.
+std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts, const GenerateConfig& config,
+                                const std::function<void(size_t, const Generated&)>& on_done = {},
+                                const std::function<void(size_t)>& on_step = {});
+
+/// Period of the block that the tail of ids repeats (at least min_repeats times and min_tokens tokens), 0 if none.
+int64_t find_loop(const std::vector<int32_t>& ids, int64_t min_repeats, int64_t max_period, int64_t min_tokens);
+
+}  // namespace fovea::decoder

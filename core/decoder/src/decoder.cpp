@@ -1,0 +1,160 @@
+#include "fovea/decoder/decoder.h"
+
+#include "fovea/base/error.h"
+#include "fovea/cuda/ops.h"
+
+namespace fovea::decoder {
+
+void validate(const DecoderConfig& c) {
+  std::vector<std::string> problems;
+  fovea::detail::Validate visitor{"", problems};
+  const_cast<DecoderConfig&>(c).visit_fields(visitor);
+  if (c.num_attention_heads % std::max<int64_t>(1, c.num_key_value_heads) != 0)
+    problems.push_back("num_key_value_heads must divide num_attention_heads");
+  if (c.head_dim % 2 != 0) problems.push_back("head_dim must be even");
+  if (c.num_experts_per_tok > c.n_routed_experts) problems.push_back("num_experts_per_tok must be at most n_routed_experts");
+  if (!problems.empty()) fovea::detail::throw_problems("DecoderConfig", problems);
+}
+
+KvCache::KvCache(const DecoderConfig& c, int64_t batch, int64_t capacity, const at::Device& device, at::ScalarType dtype)
+    : capacity_(capacity) {
+  for (int64_t i = 0; i < c.num_hidden_layers; ++i)
+    for (auto* list : {&keys_, &values_})
+      list->push_back(at::empty({batch, c.num_key_value_heads, 0, c.head_dim}, at::TensorOptions().device(device).dtype(dtype)));
+}
+
+// Room for `positions` positions, the first length_ of the given rows (all if undefined) copied.
+static at::Tensor resized(const at::Tensor& old, int64_t positions, int64_t length, const at::Tensor& rows) {
+  auto out = at::empty({rows.defined() ? rows.size(0) : old.size(0), old.size(1), positions, old.size(3)}, old.options());
+  if (length > 0) {
+    const auto filled = old.narrow(2, 0, length);
+    out.narrow(2, 0, length).copy_(rows.defined() ? filled.index_select(0, rows) : filled);
+  }
+  return out;
+}
+
+std::pair<at::Tensor, at::Tensor> KvCache::append(int64_t layer, const at::Tensor& k, const at::Tensor& v) {
+  const int64_t end = length_ + k.size(2);
+  if (end > capacity_)
+    throw ShapeError("[KvCache] " + std::to_string(end) + " positions do not fit a cache of " + std::to_string(capacity_));
+  for (auto [list, value] : {std::pair{&keys_, &k}, std::pair{&values_, &v}}) {
+    at::Tensor& store = (*list)[layer];
+    if (store.size(2) < end) store = resized(store, std::min(capacity_, std::max<int64_t>(end + 256, store.size(2) * 3 / 2)), length_, {});
+    store.narrow(2, length_, k.size(2)).copy_(*value);
+  }
+  return {keys_[layer].narrow(2, 0, end), values_[layer].narrow(2, 0, end)};
+}
+
+void KvCache::keep(const at::Tensor& rows) {
+  for (auto* list : {&keys_, &values_})
+    for (auto& store : *list) store = resized(store, store.size(2), length_, rows);
+}
+
+DecoderAttentionImpl::DecoderAttentionImpl(const DecoderConfig& c, const nn::Factory& factory) : config_(c) {
+  const int64_t q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
+  q_proj = register_module("q_proj", nn::Linear(c.hidden_size, q, false, factory));
+  k_proj = register_module("k_proj", nn::Linear(c.hidden_size, kv, false, factory));
+  v_proj = register_module("v_proj", nn::Linear(c.hidden_size, kv, false, factory));
+  o_proj = register_module("o_proj", nn::Linear(q, c.hidden_size, false, factory));
+  if (c.qk_norm) q_gain = register_parameter("q_gain", factory.empty({c.num_attention_heads}));
+}
+
+at::Tensor DecoderAttentionImpl::forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, int64_t layer, Taps* taps) {
+  // With gradients one product with the joined weights; without, joining would cost more than three products.
+  const auto packed = at::GradMode::is_enabled()
+      ? at::linear(x, at::cat({q_proj->weight, k_proj->weight, v_proj->weight}))
+      : at::cat({q_proj(x), k_proj(x), v_proj(x)}, -1);
+  auto [q, k, v] = cuda::qk_norm_rope(
+      packed, {config_.num_attention_heads, config_.num_key_value_heads, config_.head_dim, config_.qk_norm, config_.rms_norm_eps},
+      nn::as_float(q_gain), rotary.cos, rotary.sin);
+  if (taps && taps->qk_layer == layer) taps->q = q, taps->k = k;
+  if (cache) std::tie(k, v) = cache->append(layer, k, v);
+  const auto attended = nn::attend(q, k, v, /*causal=*/true);  // [B, H, T, d]
+  return o_proj(attended.transpose(1, 2).reshape({x.size(0), x.size(1), config_.num_attention_heads * config_.head_dim}));
+}
+
+GatedMlpImpl::GatedMlpImpl(int64_t width, int64_t hidden, const nn::Factory& factory) {
+  gate_proj = register_module("gate_proj", nn::Linear(width, hidden, false, factory));
+  up_proj = register_module("up_proj", nn::Linear(width, hidden, false, factory));
+  down_proj = register_module("down_proj", nn::Linear(hidden, width, false, factory));
+}
+
+at::Tensor GatedMlpImpl::forward(const at::Tensor& x) {
+  if (!at::GradMode::is_enabled()) return down_proj(at::silu(gate_proj(x)).mul_(up_proj(x)));
+  const auto packed = at::linear(x, at::cat({gate_proj->weight, up_proj->weight}));
+  return down_proj(cuda::swiglu(packed));
+}
+
+MoeImpl::MoeImpl(const DecoderConfig& c, const nn::Factory& factory) : config_(c) {
+  gate = register_module("gate", nn::Linear(c.hidden_size, c.n_routed_experts, false, factory));
+  torch::nn::ModuleList experts;
+  for (int64_t i = 0; i < c.n_routed_experts; ++i) {
+    experts_.emplace_back(GatedMlp(c.hidden_size, c.moe_intermediate_size, factory));
+    experts->push_back(experts_.back());
+  }
+  register_module("experts", experts);
+  if (c.n_shared_experts > 0)
+    shared_experts = register_module("shared_experts", GatedMlp(c.hidden_size, c.n_shared_experts * c.moe_intermediate_size, factory));
+}
+
+at::Tensor MoeImpl::forward(const at::Tensor& x) {
+  const auto rows = x.reshape({-1, x.size(-1)});  // [N, D]
+  const auto scores = at::softmax(at::linear(rows.to(at::kFloat), gate->weight.to(at::kFloat)), -1);
+  // A stable sort, so that equal scores go to the lowest index on every device.
+  const auto [sorted, order] = scores.sort(/*stable=*/true, /*dim=*/-1, /*descending=*/true);
+  const auto weights = sorted.slice(1, 0, config_.num_experts_per_tok), chosen = order.slice(1, 0, config_.num_experts_per_tok);
+  auto routed = at::zeros({rows.size(0), rows.size(1)}, rows.options().dtype(at::kFloat));
+  for (size_t e = 0; e < experts_.size(); ++e) {
+    const auto hits = (chosen == int64_t(e)).nonzero();  // [hits, 2]: row, slot
+    if (hits.size(0) == 0) continue;
+    const auto at_row = hits.select(1, 0), slot = hits.select(1, 1);
+    const auto out = experts_[e](rows.index_select(0, at_row)).to(at::kFloat);
+    routed = routed.index_add(0, at_row, out * weights.index({at_row, slot}).unsqueeze(1));
+  }
+  auto sum = routed.to(x.scalar_type());
+  if (shared_experts) sum = sum + shared_experts(rows);
+  return sum.view(x.sizes());
+}
+
+DecoderLayerImpl::DecoderLayerImpl(const DecoderConfig& c, int64_t index, const nn::Factory& factory) : index_(index) {
+  const auto norm = [&] { return nn::Norm(nn::NormKind::kRms, c.hidden_size, c.norm_weight, c.rms_norm_eps, factory); };
+  input_layernorm = register_module("input_layernorm", norm());
+  self_attn = register_module("self_attn", DecoderAttention(c, factory));
+  post_attention_layernorm = register_module("post_attention_layernorm", norm());
+  if (index < c.first_k_dense_replace) dense_ = register_module("mlp", GatedMlp(c.hidden_size, c.intermediate_size, factory));
+  else moe_ = register_module("mlp", Moe(c, factory));
+}
+
+at::Tensor DecoderLayerImpl::forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, Taps* taps) {
+  const auto h = x + self_attn(input_layernorm(x), rotary, cache, index_, taps);
+  const auto y = post_attention_layernorm(h);
+  const auto out = h + (dense_ ? dense_(y) : moe_(y));
+  if (taps && taps->hidden_layer == index_) taps->hidden = out;
+  return out;
+}
+
+DecoderImpl::DecoderImpl(const DecoderConfig& c, const nn::Factory& factory) : config(c) {
+  validate(c);
+  embed_tokens = register_module("embed_tokens", nn::Embedding(c.vocab_size, c.hidden_size, factory));
+  torch::nn::ModuleList layers;
+  for (int64_t i = 0; i < c.num_hidden_layers; ++i) {
+    layers_.emplace_back(DecoderLayer(c, i, factory));
+    layers->push_back(layers_.back());
+  }
+  register_module("layers", layers);
+  norm = register_module("norm", nn::Norm(nn::NormKind::kRms, c.hidden_size, c.norm_weight, c.rms_norm_eps, factory));
+  lm_head = register_module("lm_head", nn::Linear(c.hidden_size, c.vocab_size, false, factory));
+}
+
+at::Tensor DecoderImpl::forward(const at::Tensor& inputs, KvCache* cache, Taps* taps) {
+  const int64_t first = cache ? cache->length() : 0, count = inputs.size(1);
+  if (!rotary_.defined() || rotary_.cos.size(0) < first + count || rotary_.cos.device() != inputs.device())
+    rotary_ = nn::Rotary::line(0, std::max(first + count, config.max_position_embeddings), config.head_dim, config.rope_theta, inputs.device());
+  const nn::Rotary rotary{rotary_.cos.narrow(0, first, count), rotary_.sin.narrow(0, first, count)};
+  auto x = inputs;
+  for (auto& layer : layers_) x = layer(x, rotary, cache, taps);
+  if (cache) cache->advance(count);
+  return norm(x);
+}
+
+}  // namespace fovea::decoder

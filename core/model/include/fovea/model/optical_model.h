@@ -1,0 +1,79 @@
+// OpticalModel: encoder and decoder as one module tree, and the reader around it that turns pages into text.
+#pragma once
+#include <memory>
+
+#include "fovea/base/image.h"
+#include "fovea/decoder/decoder.h"
+#include "fovea/decoder/generate.h"
+#include "fovea/model/config.h"
+#include "fovea/model/vision_tokens.h"
+#include "fovea/text/tokenizer.h"
+#include "fovea/vision/encoder.h"
+#include "fovea/weights/load.h"
+#include "fovea/weights/save.h"
+
+namespace fovea::model {
+
+class OpticalModelImpl : public torch::nn::Module {
+ public:
+  OpticalModelImpl(const ModelConfig& config, const nn::Factory& factory);
+  const ModelConfig config;
+  vision::DeepEncoder encoder{nullptr};
+  decoder::Decoder decoder{nullptr};
+};
+TORCH_MODULE(OpticalModel);
+
+/// Name in the published checkpoint of a parameter of OpticalModel's tree.
+std::string published_name(const std::string& own_name);
+/// All parameters under their published names, in tree order.
+weights::NamedTensors published_tensors(const OpticalModel& model);
+
+struct LoadModelConfig {
+  std::string device = "cpu";      ///< cpu | cuda | cuda:N
+  std::string dtype = "auto";      ///< auto (float32 on a CPU, bfloat16 on a GPU) | float32 | bfloat16 | float16
+
+  template <class V> void visit_fields(V& v) {
+    v.field("device", device, "cpu, cuda or cuda:N");
+    v.field("dtype", dtype, "arithmetic", {.choices = {"auto", "float32", "bfloat16", "float16"}});
+  }
+};
+
+/// Checks that the device exists. Errors: ConfigError "no GPU ...".
+at::Device parse_device(const std::string& name);
+
+/// Text read from one page.
+struct Reading {
+  std::string text;
+  decoder::Generated generated;
+};
+
+/// A model with its tokenizer, ready to read. One thread at a time may use it.
+class Reader {
+ public:
+  /// Folder with config.json, *.safetensors and a tokenizer. Errors: IoError, ConfigError, WeightsError (all names at once).
+  static Reader load(const std::string& folder, const LoadModelConfig& config = {});
+  Reader(ModelConfig config, OpticalModel model, text::Tokenizer tokenizer, at::Device device, at::ScalarType dtype);
+
+  /// Pages to vision tokens, all of one size. Errors: ShapeError (see vision::bytes_from_images).
+  std::vector<VisionTokens> encode(const std::vector<const Image*>& pages);
+  /// Vision tokens to text; all of one grid and of this model's width. Errors: ShapeError. Callbacks as decoder::generate.
+  std::vector<Reading> decode(const std::vector<const VisionTokens*>& tokens, const decoder::GenerateConfig& config = {},
+                              const std::function<void(size_t, const Reading&)>& on_done = {},
+                              const std::function<void(size_t)>& on_step = {});
+  const ModelConfig& config() const { return config_; }
+  const text::Tokenizer& tokenizer() const { return tokenizer_; }
+  OpticalModel& model() { return model_; }
+  at::Device device() const { return device_; }
+
+ private:
+  ModelConfig config_;
+  OpticalModel model_;
+  text::Tokenizer tokenizer_;
+  at::Device device_;
+  at::ScalarType dtype_;
+};
+
+/// Writes config.json and weight shards (tokenizer.json is copied by the caller). Errors: IoError, WeightsError.
+weights::SaveReport save_model(const std::string& folder, const OpticalModel& model, const weights::SaveOptions& options);
+
+}  // namespace fovea::model

@@ -1,0 +1,26 @@
+// VisionTokens: all that the decoder ever sees of a page.
+#pragma once
+#include <torch/torch.h>
+
+#include <string>
+
+namespace fovea::model {
+
+/// The vectors of one page as the decoder reads them, and how they are laid out.
+struct VisionTokens {
+  at::Tensor sequence;      ///< [num_decoder_positions, D]: rows of vision tokens, a row separator after each, a view separator last
+  int64_t rows = 0, columns = 0;  ///< of the token grid
+  int64_t num_valid = 0;    ///< vision tokens that cover the page and not padding (the paper's N_valid)
+  std::string model;        ///< name of the model whose encoder made them
+
+  /// The paper's count: vision tokens without separators.
+  int64_t num_vision_tokens() const { return rows * columns; }
+  /// What the decoder really reads: vision tokens and separators.
+  int64_t num_decoder_positions() const { return sequence.size(0); }
+};
+
+/// One safetensors file. Errors: IoError, WeightsError.
+void save_vision_tokens(const VisionTokens& tokens, const std::string& path);
+VisionTokens load_vision_tokens(const std::string& path);
+
+}  // namespace fovea::model

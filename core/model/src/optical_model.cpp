@@ -1,0 +1,144 @@
+#include "fovea/model/optical_model.h"
+
+#include <filesystem>
+
+#include "fovea/base/error.h"
+#include "fovea/base/file.h"
+
+namespace fovea::model {
+namespace fs = std::filesystem;
+
+OpticalModelImpl::OpticalModelImpl(const ModelConfig& c, const nn::Factory& factory) : config(c) {
+  validate(c);
+  encoder = register_module("encoder", vision::DeepEncoder(c.encoder, c.decoder.hidden_size, factory));
+  decoder = register_module("decoder", decoder::Decoder(c.decoder, factory));
+}
+
+std::string published_name(const std::string& own_name) {
+  static const std::pair<std::string, std::string> prefixes[] = {
+      {"decoder.lm_head.", "lm_head."},
+      {"decoder.", "model."},
+      {"encoder.compressor.", "model.sam_model."},
+      {"encoder.", "model."},
+  };
+  for (const auto& [own, published] : prefixes)
+    if (own_name.rfind(own, 0) == 0) return published + own_name.substr(own.size());
+  return own_name;
+}
+
+weights::NamedTensors published_tensors(const OpticalModel& model) {
+  weights::NamedTensors out;
+  for (const auto& item : model->named_parameters()) out.emplace_back(published_name(item.key()), item.value());
+  return out;
+}
+
+at::Device parse_device(const std::string& name) {
+  if (name == "cpu") return at::kCPU;
+  if (name == "cuda" || name.rfind("cuda:", 0) == 0) {
+    const int64_t count = torch::cuda::is_available() ? int64_t(torch::cuda::device_count()) : 0;
+    int64_t index = 0;
+    if (name.size() > 5) {
+      try {
+        size_t used = 0;
+        index = std::stoll(name.substr(5), &used);
+        if (used != name.size() - 5) index = -1;
+      } catch (const std::exception&) {
+        index = -1;
+      }
+    }
+    if (count == 0) throw ConfigError("[device] there is no GPU that torch can use here, got '" + name + "'; use cpu");
+    if (index < 0 || index >= count)
+      throw ConfigError("[device] this machine has cuda:0 to cuda:" + std::to_string(count - 1) + ", got '" + name + "'");
+    return at::Device(at::kCUDA, at::DeviceIndex(index));
+  }
+  throw ConfigError("[device] must be cpu, cuda or cuda:N, got '" + name + "'");
+}
+
+static at::ScalarType parse_dtype(const std::string& name, const at::Device& device) {
+  if (name == "float32") return at::kFloat;
+  if (name == "bfloat16") return at::kBFloat16;
+  if (name == "float16") return at::kHalf;
+  if (name == "auto") return device.is_cuda() ? at::kBFloat16 : at::kFloat;
+  throw ConfigError("[dtype] must be auto, float32, bfloat16 or float16, got '" + name + "'");
+}
+
+Reader::Reader(ModelConfig config, OpticalModel model, text::Tokenizer tokenizer, at::Device device, at::ScalarType dtype)
+    : config_(std::move(config)), model_(std::move(model)), tokenizer_(std::move(tokenizer)), device_(device), dtype_(dtype) {}
+
+Reader Reader::load(const std::string& folder, const LoadModelConfig& options) {
+  const at::Device device = parse_device(options.device);
+  const at::ScalarType dtype = parse_dtype(options.dtype, device);
+  if (!fs::is_directory(folder)) throw IoError("[load model] " + folder + " is not a folder; a model is a folder with config.json, *.safetensors and tokenizer.json");
+  ModelConfig config;
+  const std::string config_path = folder + "/config.json";
+  Json json;
+  try {
+    json = Json::parse(read_file(config_path));
+  } catch (const Json::exception& e) {
+    throw ConfigError("[load model] " + config_path + " is not JSON: " + e.what());
+  }
+  apply_json(config, json, config_path);
+  validate(config);
+  auto tokenizer = text::Tokenizer::from_file(folder + "/" + config.tokenizer);
+  OpticalModel model(config, nn::Factory{device, dtype});
+  {
+    torch::NoGradGuard no_grad;
+    weights::load_weights(published_tensors(model), weights::WeightStore(folder));
+  }
+  model->eval();
+  for (auto& parameter : model->parameters()) parameter.set_requires_grad(false);
+  return Reader(std::move(config), std::move(model), std::move(tokenizer), device, dtype);
+}
+
+std::vector<VisionTokens> Reader::encode(const std::vector<const Image*>& pages) {
+  torch::NoGradGuard no_grad;
+  const auto bytes = vision::bytes_from_images(pages, config_.encoder);
+  std::vector<VisionTokens> out;
+  // A few pages at a time: the tower's activations are some 30 MB a page.
+  const int64_t at_once = device_.is_cuda() ? 64 : 2;
+  for (int64_t first = 0; first < bytes.size(0); first += at_once) {
+    const auto part = bytes.slice(0, first, first + at_once).to(device_);
+    const auto encoded = model_->encoder(vision::pixels_from_bytes(part, config_.encoder, dtype_));
+    const auto host = encoded.sequence.to(at::kCPU);
+    const int64_t grid = part.size(2) / config_.encoder.stride_px();
+    for (int64_t i = 0; i < host.size(0); ++i)
+      out.push_back({host[i].clone(), grid, grid, grid * grid, config_.name});
+  }
+  return out;
+}
+
+std::vector<Reading> Reader::decode(const std::vector<const VisionTokens*>& tokens, const decoder::GenerateConfig& options,
+                                    const std::function<void(size_t, const Reading&)>& on_done,
+                                    const std::function<void(size_t)>& on_step) {
+  torch::NoGradGuard no_grad;
+  if (tokens.empty()) return {};
+  std::vector<at::Tensor> sequences;
+  for (const VisionTokens* page : tokens) {
+    if (page->sequence.dim() != 2 || page->sequence.size(1) != config_.decoder.hidden_size)
+      throw ShapeError("[decode] vision tokens must be [positions, " + std::to_string(config_.decoder.hidden_size) + "] for " +
+                       config_.name + ", got " + c10::str(page->sequence.sizes()));
+    if (page->sequence.size(0) != tokens[0]->sequence.size(0))
+      throw ShapeError("[decode] pages of one call must have the same number of positions, got " +
+                       std::to_string(tokens[0]->sequence.size(0)) + " and " + std::to_string(page->sequence.size(0)));
+    sequences.push_back(page->sequence);
+  }
+  const auto vision = at::stack(sequences).to(device_, dtype_);  // [B, P, D]
+  const auto begin = at::full({vision.size(0), 1}, config_.decoder.bos_token_id, at::TensorOptions().dtype(at::kLong).device(device_));
+  const auto prompt = at::cat({vision, model_->decoder->embed(begin)}, 1);
+  std::vector<Reading> out(tokens.size());
+  const auto finished = [&](size_t i, const decoder::Generated& generated) {
+    out[i] = {tokenizer_.decode(generated.ids, /*skip_special=*/true), generated};
+    if (on_done) on_done(i, out[i]);
+  };
+  decoder::generate(*model_->decoder, prompt, options, finished, on_step);
+  return out;
+}
+
+weights::SaveReport save_model(const std::string& folder, const OpticalModel& model, const weights::SaveOptions& options) {
+  make_writable_folder(folder);
+  const auto report = weights::save_weights(folder, published_tensors(model), options);
+  write_file_atomic(folder + "/config.json", config_to_json(model->config).dump(2) + "\n");
+  return report;
+}
+
+}  // namespace fovea::model

@@ -1,0 +1,100 @@
+#include "fovea/nn/modules.h"
+
+#include <cmath>
+
+#include "fovea/base/error.h"
+#include "fovea/cuda/ops.h"
+
+namespace fovea::nn {
+
+LinearImpl::LinearImpl(int64_t in, int64_t out, bool with_bias, const Factory& factory) {
+  weight = register_parameter("weight", factory.empty({out, in}));
+  if (with_bias) bias = register_parameter("bias", factory.empty({out}));
+}
+
+ConvImpl::ConvImpl(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding, bool with_bias,
+                   const Factory& factory)
+    : stride_(stride), padding_(padding) {
+  weight = register_parameter("weight", factory.empty({out, in, kernel, kernel}));
+  if (with_bias) bias = register_parameter("bias", factory.empty({out}));
+}
+
+EmbeddingImpl::EmbeddingImpl(int64_t rows, int64_t width, const Factory& factory) {
+  weight = register_parameter("weight", factory.empty({rows, width}));
+}
+
+NormImpl::NormImpl(NormKind kind, int64_t width, bool affine, double eps, const Factory& factory)
+    : kind(kind), eps(eps), width_(width) {
+  if (!affine) return;
+  weight = register_parameter("weight", factory.empty({width}));
+  if (kind == NormKind::kLayer) bias = register_parameter("bias", factory.empty({width}));
+}
+
+at::Tensor NormImpl::forward(const at::Tensor& x) {
+  if (kind == NormKind::kLayer) return at::layer_norm(x, {width_}, weight, bias, eps);
+  return cuda::rms_norm(x, weight, eps);
+}
+
+ChannelNormImpl::ChannelNormImpl(int64_t channels, double eps, const Factory& factory) : eps_(eps) {
+  weight = register_parameter("weight", factory.empty({channels}));
+  bias = register_parameter("bias", factory.empty({channels}));
+}
+
+at::Tensor ChannelNormImpl::forward(const at::Tensor& x) {
+  const auto centred = x - x.mean(1, /*keepdim=*/true);
+  const auto variance = centred.pow(2).mean(1, /*keepdim=*/true);
+  const auto normed = centred / at::sqrt(variance + eps_);
+  return normed * weight.view({1, -1, 1, 1}) + bias.view({1, -1, 1, 1});
+}
+
+at::Tensor activate(const at::Tensor& x, const std::string& activation) {
+  if (activation == "gelu") return at::gelu(x);
+  if (activation == "quick_gelu") return quick_gelu(x);
+  if (activation == "none") return x;
+  throw ConfigError("[activate] activation must be gelu, quick_gelu or none, got " + activation);
+}
+
+static at::Tensor inverse_frequencies(int64_t pairs, double theta, const at::Device& device) {
+  const auto exponent = at::arange(pairs, at::TensorOptions().dtype(at::kFloat).device(device)) / double(pairs);
+  return 1.0 / at::pow(at::Scalar(theta), exponent);
+}
+
+Rotary Rotary::line(int64_t first, int64_t count, int64_t head_dim, double theta, const at::Device& device) {
+  const auto positions = at::arange(first, first + count, at::TensorOptions().dtype(at::kFloat).device(device));
+  const auto angles = positions.unsqueeze(1) * inverse_frequencies(head_dim / 2, theta, device).unsqueeze(0);
+  return {angles.cos().contiguous(), angles.sin().contiguous()};
+}
+
+Rotary Rotary::grid(int64_t height, int64_t width, int64_t head_dim, double theta, const at::Device& device) {
+  const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
+  const auto frequencies = inverse_frequencies(head_dim / 4, theta, device);  // [d/4] for each axis
+  const auto y = (at::arange(height, options).unsqueeze(1) * frequencies).unsqueeze(1).expand({height, width, head_dim / 4});
+  const auto x = (at::arange(width, options).unsqueeze(1) * frequencies).unsqueeze(0).expand({height, width, head_dim / 4});
+  const auto angles = at::cat({y, x}, -1).reshape({height * width, head_dim / 2});
+  return {angles.cos().contiguous(), angles.sin().contiguous()};
+}
+
+at::Tensor rotate(const at::Tensor& x, const Rotary& rotary) {
+  const auto halves = x.chunk(2, -1);
+  const auto c = rotary.cos.to(x.scalar_type()), s = rotary.sin.to(x.scalar_type());
+  return at::cat({halves[0] * c - halves[1] * s, halves[1] * c + halves[0] * s}, -1);
+}
+
+at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal) {
+  const int64_t batch = q.size(0), heads = q.size(1), rows = q.size(2), dim = q.size(3);
+  const int64_t kv_heads = k.size(1), keys = k.size(2);
+  if (rows == 1 && !q.requires_grad()) {
+    // One query a sequence: the heads that share a key head become the rows of one product; views only.
+    const auto qg = (q * (1.0 / std::sqrt(double(dim)))).reshape({batch * kv_heads, heads / kv_heads, dim});
+    const auto kk = k.view({batch * kv_heads, keys, dim}), vv = v.view({batch * kv_heads, keys, dim});
+    const auto weights = at::softmax(at::bmm(qg, kk.transpose(1, 2)), -1, at::kFloat).to(q.scalar_type());
+    return at::bmm(weights, vv).view({batch, heads, 1, dim});
+  }
+  if (causal && rows != keys) {
+    const auto mask = at::ones({rows, keys}, q.options().dtype(at::kBool)).tril(keys - rows);
+    return at::scaled_dot_product_attention(q, k, v, mask, 0.0, false, std::nullopt, heads != kv_heads);
+  }
+  return at::scaled_dot_product_attention(q, k, v, {}, 0.0, causal, std::nullopt, heads != kv_heads);
+}
+
+}  // namespace fovea::nn

@@ -1,0 +1,73 @@
+// Batches drawn ahead by threads: batch(step) depends on (seed, step, rank, control) alone, whatever the threads do.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include <torch/torch.h>
+
+#include "fovea/text/tokenizer.h"
+#include "fovea/train/page_source.h"
+#include "fovea/train/schedule.h"
+
+namespace fovea::train {
+
+/// Classes of the glyph probe: printable ASCII, U+00A1 to U+017F and typographic marks.
+class GlyphClasses {
+ public:
+  GlyphClasses();
+  int64_t size() const { return int64_t(code_points_.size()); }
+  int64_t of(char32_t code_point) const;  ///< -1 if it is none of them
+
+ private:
+  std::vector<char32_t> code_points_;
+  std::map<char32_t, int64_t> index_;
+};
+
+/// Shape letters: B pages, S side, T text positions (padded), M positions with a target, Q probe glyphs a page.
+struct Batch {
+  BatchSpec spec{};
+  at::Tensor pixels;       ///< uint8 [B, 1, S, S]
+  at::Tensor inputs;       ///< int64 [B, T]: begin, then the text
+  at::Tensor targets;      ///< int64 [M]: the text, then end
+  at::Tensor positions;    ///< int64 [M]: b * T + t of each target
+  at::Tensor place_cell;   ///< int64 [M]: row * (g + 1) + column of the vision token under the target's first character, -1 for end
+  at::Tensor place_offset; ///< int64 [M]: 32 * (x in the token, of 32) + (y in the token, of 32)
+  at::Tensor glyph_class;  ///< int64 [B, Q]
+  at::Tensor glyph_xy;     ///< float [B, Q, 2]: px
+  int64_t num_text_tokens = 0;
+};
+
+Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, const GlyphClasses& classes, const TrainerConfig& config,
+                 const BatchSpec& spec, int64_t step, int64_t rank, int64_t stride_px, int64_t bos, int64_t eos, int64_t max_text_positions);
+
+/// Threads that keep the next prefetch_steps batches ready. next() hands them out in order.
+class Batcher {
+ public:
+  using Make = std::function<Batch(int64_t step, const Control& control)>;
+  Batcher(Make make, int64_t first_step, int64_t prefetch, int64_t workers, Control control);
+  ~Batcher();
+  /// The batch of the next step; waits for it. An exception of a worker is rethrown here.
+  Batch next();
+  /// From control.from_step on. It must lie at least prefetch steps ahead of the last batch handed out.
+  void set_control(const Control& control);
+  size_t num_ready();
+
+ private:
+  void work();
+  Make make_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<int64_t, Batch> ready_;
+  std::deque<Control> controls_;
+  int64_t next_to_make_, next_to_take_, prefetch_;
+  std::exception_ptr failure_;
+  bool stop_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace fovea::train

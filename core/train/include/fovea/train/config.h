@@ -1,0 +1,131 @@
+// Everything that decides a training run, as plain data.
+#pragma once
+#include "fovea/base/config.h"
+
+namespace fovea::train {
+
+/// What pages look like and when. A page's ratio is characters / chars_per_text_token / vision tokens: the compression ratio it asks
+/// of the reader, whatever its font; the font size follows from it.
+struct CurriculumConfig {
+  std::vector<int64_t> sides_px = {128, 256, 384, 512, 640};  ///< page sizes, learned in this order
+  double level_up_accuracy = 0.42;      ///< token accuracy at the present size that opens the next
+  int64_t level_up_min_steps = 60;      ///< least steps between two openings
+  double present_size_share = 0.6;      ///< share of batches at the largest open size, the rest below it
+  double extra_sides_share = 0.0;       ///< once all sizes are open: share of batches at extra_sides_px
+  std::vector<int64_t> extra_sides_px = {768, 1024};
+  bool start_open = false;              ///< all sizes from the beginning (going on from a checkpoint)
+  double ratio_low = 2.0;               ///< smallest ratio
+  double ratio_high_first = 9.0;        ///< largest ratio until progress ramp_begin
+  double ratio_high_last = 24.0;        ///< largest ratio from progress ramp_end on
+  double ramp_begin = 0.12, ramp_end = 0.45;
+  double chars_per_text_token = 4.5;    ///< of DeepSeek's tokenizer on English prose
+  double dense_share = 0.5;             ///< share of batches from the upper half of the (logarithmic) ratio range, beyond uniform
+
+  template <class V> void visit_fields(V& v) {
+    v.field("sides_px", sides_px, "page sides in the order they are learned", {.min = 64});
+    v.field("level_up_accuracy", level_up_accuracy, "token accuracy that opens the next page size", {.min = 0, .max = 1});
+    v.field("level_up_min_steps", level_up_min_steps, "least steps between two openings", {.min = 1});
+    v.field("present_size_share", present_size_share, "share of batches at the largest open size", {.min = 0, .max = 1});
+    v.field("extra_sides_share", extra_sides_share, "share of batches at extra sizes once all are open", {.min = 0, .max = 1});
+    v.field("extra_sides_px", extra_sides_px, "extra page sides", {.min = 64});
+    v.field("start_open", start_open, "all page sizes from the beginning");
+    v.field("ratio_low", ratio_low, "smallest ratio of text tokens to vision tokens", {.min = 0.1});
+    v.field("ratio_high_first", ratio_high_first, "largest ratio at the beginning", {.min = 0.1});
+    v.field("ratio_high_last", ratio_high_last, "largest ratio at the end", {.min = 0.1});
+    v.field("ramp_begin", ramp_begin, "progress at which the largest ratio begins to rise", {.min = 0, .max = 1});
+    v.field("ramp_end", ramp_end, "progress at which it has risen", {.min = 0, .max = 1});
+    v.field("chars_per_text_token", chars_per_text_token, "characters a text token", {.min = 0.5});
+    v.field("dense_share", dense_share, "share of batches drawn from the upper half of the ratios", {.min = 0, .max = 1});
+  }
+};
+
+struct OptimizerConfig {
+  double learning_rate = 1.2e-3;   ///< of Muon (with 0.2 RMS matching) and AdamW alike
+  int64_t warmup_steps = 100;
+  double decay_share = 0.4;        ///< linear decay over the last part of the run
+  double final_rate_share = 0.02;  ///< the rate ends at this share
+  double muon_momentum = 0.95;
+  double muon_weight_decay = 0.01;
+  double adam_beta1 = 0.9, adam_beta2 = 0.95, adam_eps = 1e-8;
+  double clip_norm = 1.0;
+
+  template <class V> void visit_fields(V& v) {
+    v.field("learning_rate", learning_rate, "peak learning rate", {.min = 0});
+    v.field("warmup_steps", warmup_steps, "steps of linear warm-up", {.min = 0});
+    v.field("decay_share", decay_share, "share of the run with linear decay at its end", {.min = 0, .max = 1});
+    v.field("final_rate_share", final_rate_share, "rate at the end over the peak rate", {.min = 0, .max = 1});
+    v.field("muon_momentum", muon_momentum, "momentum of Muon", {.min = 0, .max = 1});
+    v.field("muon_weight_decay", muon_weight_decay, "decoupled weight decay of Muon", {.min = 0});
+    v.field("adam_beta1", adam_beta1, "first moment of AdamW", {.min = 0, .max = 1});
+    v.field("adam_beta2", adam_beta2, "second moment of AdamW", {.min = 0, .max = 1});
+    v.field("adam_eps", adam_eps, "epsilon of AdamW", {.min = 0});
+    v.field("clip_norm", clip_norm, "gradient norm is clipped here, 0 never", {.min = 0});
+  }
+};
+
+/// Weights of the parts of the loss, and the probe.
+struct ObjectiveConfig {
+  double reader = 1.0;         ///< next-token cross-entropy of the text
+  double probe = 1.0;          ///< glyph probe on vision tokens
+  double patch_probe = 0.5;    ///< glyph probe on patches
+  double probe_only_share = 0.1;  ///< first part of the run with the probe alone
+  int64_t probe_glyphs = 512;  ///< glyphs a page that the probe is asked about
+  int64_t probe_width = 1024;
+  double guide = 0.15;         ///< attention of four heads on the token under the next glyph
+  double guide_offset = 0.5;   ///< read-out of the glyph's place in the token, times guide
+  int64_t guide_layer = 2;     ///< decoder layer (from 0) whose attention is guided; the one below is read out
+
+  template <class V> void visit_fields(V& v) {
+    v.field("reader", reader, "weight of next-token cross-entropy", {.min = 0});
+    v.field("probe", probe, "weight of the glyph probe on vision tokens", {.min = 0});
+    v.field("patch_probe", patch_probe, "weight of the glyph probe on patches", {.min = 0});
+    v.field("probe_only_share", probe_only_share, "first part of the run that trains the probe alone", {.min = 0, .max = 1});
+    v.field("probe_glyphs", probe_glyphs, "glyphs a page asked of the probe", {.min = 1});
+    v.field("probe_width", probe_width, "hidden width of the probe", {.min = 1});
+    v.field("guide", guide, "weight of guided attention", {.min = 0});
+    v.field("guide_offset", guide_offset, "weight of the offset read-out within guided attention", {.min = 0});
+    v.field("guide_layer", guide_layer, "decoder layer whose attention is guided", {.min = 1});
+  }
+};
+
+struct TrainerConfig {
+  std::string out = "runs/train";    ///< run folder: log.jsonl, checkpoint/, model/
+  std::string preset = "reader-tiny";  ///< model to build where init is empty
+  std::string init;                  ///< folder of a model to start from (weights only)
+  std::string device = "cpu";        ///< cpu | cuda; under torchrun each process takes the GPU of its local rank
+  std::string dtype = "auto";        ///< auto (float32 on a CPU, bfloat16 on a GPU) | float32 | bfloat16
+  int64_t seed = 1;
+  int64_t num_steps = 1000;          ///< length of the run; with time_limit_s whichever ends first
+  double time_limit_s = 0;           ///< wall-clock length of the run, 0 none; progress then follows the clock
+  int64_t tokens_per_batch = 28000;  ///< text tokens + half the patches, a GPU
+  int64_t max_pages_per_batch = 512;
+  int64_t workers = 0;               ///< threads that draw pages; 0: cores / processes on this machine - 1
+  int64_t prefetch_steps = 24;       ///< batches drawn ahead; curricula take effect that much later
+  int64_t log_every = 20;            ///< steps between log lines
+  double checkpoint_every_s = 300;   ///< seconds between checkpoints, 0 only at the end
+  CurriculumConfig curriculum;
+  OptimizerConfig optimizer;
+  ObjectiveConfig objective;
+
+  template <class V> void visit_fields(V& v) {
+    v.field("out", out, "run folder; an existing checkpoint in it is gone on from");
+    v.field("preset", preset, "model to build where init is empty");
+    v.field("init", init, "model folder to start from, weights only");
+    v.field("device", device, "cpu or cuda");
+    v.field("dtype", dtype, "arithmetic", {.choices = {"auto", "float32", "bfloat16"}});
+    v.field("seed", seed, "seed of weights and pages", {.min = 0});
+    v.field("num_steps", num_steps, "steps of the run", {.min = 1});
+    v.field("time_limit_s", time_limit_s, "wall-clock length of the run in seconds, 0 none", {.min = 0});
+    v.field("tokens_per_batch", tokens_per_batch, "text tokens and half the patches of a batch, a process", {.min = 1});
+    v.field("max_pages_per_batch", max_pages_per_batch, "most pages a batch", {.min = 1});
+    v.field("workers", workers, "threads that draw pages, 0 chooses", {.min = 0});
+    v.field("prefetch_steps", prefetch_steps, "batches drawn ahead", {.min = 1});
+    v.field("log_every", log_every, "steps between log lines", {.min = 1});
+    v.field("checkpoint_every_s", checkpoint_every_s, "seconds between checkpoints, 0 only at the end", {.min = 0});
+    v.field("curriculum", curriculum, "pages over the run");
+    v.field("optimizer", optimizer, "optimisers and schedule");
+    v.field("objective", objective, "losses");
+  }
+};
+
+}  // namespace fovea::train

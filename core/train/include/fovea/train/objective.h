@@ -1,0 +1,48 @@
+// The losses: reading, glyph probe, guided attention. Shape letters as in batcher.h; D vision token width, C patch channels.
+#pragma once
+#include "fovea/model/optical_model.h"
+#include "fovea/train/batcher.h"
+
+namespace fovea::train {
+
+/// Which character is at this place of this feature? feature [N, D], offset [N, 2] in [0, 1) of its cell -> [N, classes].
+/// The feature is gated by a Fourier embedding of the offset, so that one vector can answer for every place in its cell.
+class GlyphProbeImpl : public torch::nn::Module {
+ public:
+  GlyphProbeImpl(int64_t feature_width, int64_t frequencies, int64_t width, int64_t classes, const nn::Factory& factory);
+  at::Tensor forward(const at::Tensor& feature, const at::Tensor& offset);
+
+ private:
+  int64_t frequencies_;
+  nn::Linear feature_in{nullptr}, offset_in{nullptr}, middle{nullptr}, lm_head{nullptr};
+};
+TORCH_MODULE(GlyphProbe);
+
+/// Parts of one step, all device scalars (sums and counts are float32), so that nothing waits for the device.
+struct LossParts {
+  at::Tensor total;
+  at::Tensor reader_loss, reader_accuracy;
+  at::Tensor probe_accuracy, patch_probe_accuracy;
+  at::Tensor guide_accuracy;
+};
+
+/// The model with what only training needs: probes and the offset read-out.
+class ObjectiveImpl : public torch::nn::Module {
+ public:
+  ObjectiveImpl(model::OpticalModel model, const ObjectiveConfig& config, int64_t glyph_classes, const nn::Factory& factory);
+  /// with_reader = false: the probes alone (first part of a run).
+  LossParts forward(const Batch& batch, bool with_reader);
+  /// Arithmetic of the pixels that go in; the parameters' own.
+  void set_dtype(at::ScalarType dtype) { factory_.dtype = dtype; }
+
+ private:
+  at::Tensor probe_loss(GlyphProbe& probe, const at::Tensor& features, int64_t cells_a_side, const Batch& batch, int64_t side_px, at::Tensor& accuracy);
+  ObjectiveConfig config_;
+  model::OpticalModel model{nullptr};
+  GlyphProbe token_probe{nullptr}, patch_probe{nullptr};
+  nn::Linear offset_readout{nullptr};
+  nn::Factory factory_;
+};
+TORCH_MODULE(Objective);
+
+}  // namespace fovea::train

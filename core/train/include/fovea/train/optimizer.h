@@ -1,0 +1,53 @@
+// Muon for matrices, AdamW for the rest, over flat buffers: one float32 master of all parameters, the module's own parameters
+// as views of one buffer in its arithmetic, gradients likewise. Few, large kernels whatever the number of parameters.
+// Sources  Muon: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon (coefficients of the Newton-Schulz iteration);
+//          0.2 RMS matching: Liu et al. 2025, arXiv 2502.16982. AdamW: Loshchilov and Hutter 2019, arXiv 1711.05101.
+#pragma once
+#include <torch/torch.h>
+
+#include "fovea/train/config.h"
+#include "fovea/weights/load.h"
+
+namespace fovea::train {
+
+class FlatOptimizer {
+ public:
+  /// Takes over the parameters: each becomes a view into a buffer of the given type on its device, with its gradient defined.
+  /// Matrices (and convolutions, as [out, rest]) go to Muon, except embeddings, heads and positions; all others to AdamW.
+  FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor>>& parameters, const OptimizerConfig& config, at::ScalarType dtype);
+
+  /// Gradients summed over processes by `reduce` and divided by world_size, clipped, applied. Returns the norm (a device scalar)
+  /// before clipping. Zeroes the gradients. A norm that is not finite leaves the parameters as they are.
+  at::Tensor step(double learning_rate, const std::function<void(at::Tensor&)>& reduce, int64_t world_size);
+
+  /// float32 copies of the parameters under their names, and the optimiser's own state, for checkpoints.
+  weights::NamedTensors master_tensors() const;
+  weights::NamedTensors state_tensors();
+  /// After load_weights into master_tensors() and state_tensors(): copies the master into the module's parameters.
+  void publish();
+  int64_t num_steps() const { return num_steps_; }
+  void set_num_steps(int64_t n) { num_steps_ = n; }
+
+ private:
+  struct MatrixGroup {
+    int64_t offset, count, rows, columns;
+  };
+  struct Place {
+    std::string name;
+    std::vector<int64_t> shape;
+    int64_t offset;
+  };
+  OptimizerConfig config_;
+  int64_t num_steps_ = 0;
+  int64_t num_adam_ = 0;            ///< the first elements of every buffer are AdamW's
+  std::vector<Place> places_;
+  std::vector<MatrixGroup> groups_; ///< equal shapes, side by side
+  at::Tensor master_, live_, grad_; ///< float32, dtype, dtype
+  at::Tensor moment1_, moment2_;    ///< AdamW
+  at::Tensor momentum_;             ///< Muon
+};
+
+/// Newton-Schulz: [n, rows, columns] -> matrices with the same singular vectors and singular values near 1; bfloat16 on a GPU.
+at::Tensor orthogonalize(const at::Tensor& matrices, int steps = 5);
+
+}  // namespace fovea::train

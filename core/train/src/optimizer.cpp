@@ -1,0 +1,135 @@
+#include "fovea/train/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fovea::train {
+
+at::Tensor orthogonalize(const at::Tensor& matrices, int steps) {
+  const bool tall = matrices.size(1) > matrices.size(2);
+  auto x = tall ? matrices.transpose(1, 2) : matrices;
+  x = x / (x.norm(2, {1, 2}, /*keepdim=*/true) + 1e-7);
+  if (x.is_cuda()) x = x.to(at::kBFloat16);
+  x = x.contiguous();
+  for (int i = 0; i < steps; ++i) {
+    const auto a = at::bmm(x, x.transpose(1, 2));                        // [n, r, r]
+    const auto b = at::baddbmm(a, a, a, /*beta=*/-4.7750, /*alpha=*/2.0315);
+    x = at::baddbmm(x, b, x, /*beta=*/3.4445, /*alpha=*/1.0);
+  }
+  return (tall ? x.transpose(1, 2) : x).to(at::kFloat);
+}
+
+static bool goes_to_muon(const std::string& name, const at::Tensor& p) {
+  if (p.dim() != 2 && p.dim() != 4) return false;
+  for (const char* word : {"embed_tokens", "lm_head", "position_embedding", "pos_embed", "rel_pos"})
+    if (name.find(word) != std::string::npos) return false;
+  return true;
+}
+
+FlatOptimizer::FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor>>& parameters, const OptimizerConfig& config,
+                             at::ScalarType dtype)
+    : config_(config) {
+  torch::NoGradGuard no_grad;
+  struct Entry {
+    std::string name;
+    at::Tensor tensor;
+    bool muon;
+    int64_t rows, columns;
+  };
+  std::vector<Entry> entries;
+  for (const auto& [name, p] : parameters) {
+    const bool muon = goes_to_muon(name, p);
+    entries.push_back({name, p, muon, muon ? p.size(0) : 0, muon ? p.numel() / p.size(0) : 0});
+  }
+  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.muon, a.rows, a.columns) < std::tie(b.muon, b.rows, b.columns);
+  });
+  int64_t total = 0;
+  for (const auto& e : entries) {
+    if (e.muon) {
+      if (groups_.empty() || groups_.back().rows != e.rows || groups_.back().columns != e.columns)
+        groups_.push_back({total, 0, e.rows, e.columns});
+      groups_.back().count += 1;
+    } else {
+      num_adam_ += e.tensor.numel();
+    }
+    places_.push_back({e.name, e.tensor.sizes().vec(), total});
+    total += e.tensor.numel();
+  }
+  const auto device = entries.front().tensor.device();
+  const auto f32 = at::TensorOptions().device(device).dtype(at::kFloat);
+  master_ = at::empty({total}, f32);
+  for (size_t i = 0; i < entries.size(); ++i)
+    master_.narrow(0, places_[i].offset, entries[i].tensor.numel()).copy_(entries[i].tensor.flatten());
+  live_ = at::empty({total}, f32.dtype(dtype));
+  grad_ = at::zeros({total}, f32.dtype(dtype));
+  moment1_ = at::zeros({num_adam_}, f32);
+  moment2_ = at::zeros({num_adam_}, f32);
+  momentum_ = at::zeros({total - num_adam_}, f32);
+  for (size_t i = 0; i < entries.size(); ++i) {
+    at::Tensor p = entries[i].tensor;
+    p.set_data(live_.narrow(0, places_[i].offset, p.numel()).view(places_[i].shape));
+    p.mutable_grad() = grad_.narrow(0, places_[i].offset, p.numel()).view(places_[i].shape);
+    p.set_requires_grad(true);
+  }
+  publish();
+}
+
+void FlatOptimizer::publish() {
+  torch::NoGradGuard no_grad;
+  live_.copy_(master_);
+}
+
+at::Tensor FlatOptimizer::step(double rate, const std::function<void(at::Tensor&)>& reduce, int64_t world_size) {
+  torch::NoGradGuard no_grad;
+  num_steps_ += 1;
+  auto grad = grad_.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  if (world_size > 1) {
+    reduce(grad);
+    grad.div_(double(world_size));
+  }
+  const auto norm = grad.norm();
+  auto scale = config_.clip_norm > 0 ? at::clamp_max(config_.clip_norm / (norm + 1e-6), 1.0) : at::ones_like(norm);
+  const auto finite = at::isfinite(norm);
+  grad.mul_(at::where(finite, scale, at::zeros_like(scale)));
+  grad.nan_to_num_(0.0, 0.0, 0.0);
+
+  // AdamW (no weight decay: embeddings, gains and positions)
+  const auto g = grad.narrow(0, 0, num_adam_);
+  moment1_.lerp_(g, 1 - config_.adam_beta1);
+  moment2_.mul_(config_.adam_beta2).addcmul_(g, g, 1 - config_.adam_beta2);
+  const double correct1 = 1 - std::pow(config_.adam_beta1, double(num_steps_)), correct2 = 1 - std::pow(config_.adam_beta2, double(num_steps_));
+  const auto denominator = moment2_.sqrt().div_(std::sqrt(correct2)).add_(config_.adam_eps);
+  master_.narrow(0, 0, num_adam_).addcdiv_(moment1_, denominator, -rate / correct1);
+
+  // Muon with Nesterov momentum
+  const auto gm = grad.narrow(0, num_adam_, momentum_.size(0));
+  momentum_.lerp_(gm, 1 - config_.muon_momentum);
+  const auto update = at::lerp(gm, momentum_, config_.muon_momentum);
+  for (const auto& group : groups_) {
+    const int64_t size = group.count * group.rows * group.columns;
+    const auto direction = orthogonalize(update.narrow(0, group.offset - num_adam_, size).view({group.count, group.rows, group.columns}));
+    const double matched = rate * 0.2 * std::sqrt(double(std::max(group.rows, group.columns)));
+    auto values = master_.narrow(0, group.offset, size);
+    values.mul_(1 - rate * config_.muon_weight_decay).add_(direction.flatten(), -matched);
+  }
+  live_.copy_(master_);
+  grad_.zero_();
+  return norm;
+}
+
+weights::NamedTensors FlatOptimizer::master_tensors() const {
+  weights::NamedTensors out;
+  for (const auto& place : places_) {
+    int64_t size = 1;
+    for (int64_t s : place.shape) size *= s;
+    out.emplace_back(place.name, master_.narrow(0, place.offset, size).view(place.shape));
+  }
+  return out;
+}
+
+weights::NamedTensors FlatOptimizer::state_tensors() {
+  return {{"moment1", moment1_}, {"moment2", moment2_}, {"momentum", momentum_}};
+}
+
+}  // namespace fovea::train

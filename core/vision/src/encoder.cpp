@@ -1,0 +1,86 @@
+#include "fovea/vision/encoder.h"
+
+#include <cstring>
+
+#include "fovea/base/error.h"
+#include "fovea/cuda/ops.h"
+
+namespace fovea::vision {
+
+void validate(const EncoderConfig& c) {
+  std::vector<std::string> problems;
+  detail::Validate visitor{"", problems};
+  const_cast<EncoderConfig&>(c).visit_fields(visitor);
+  const auto require = [&](bool holds, const std::string& what) { if (!holds) problems.push_back(what); };
+  require(c.sam.width % c.sam.heads == 0, "sam.heads must divide sam.width");
+  require(c.clip.width % c.clip.heads == 0, "clip.heads must divide clip.width");
+  require(c.sam.stem != "conv" || c.sam.stem_widths.size() == 2, "sam.stem_widths must have two entries for a conv stem");
+  require(c.sam.stem != "conv" || c.sam.patch_px == 16, "sam.patch_px must be 16 for a conv stem");
+  require(!c.compressor.channels.empty(), "compressor.channels must not be empty");
+  for (int64_t layer : c.sam.global_layers)
+    require(layer < c.sam.depth, "sam.global_layers must be below sam.depth, got " + std::to_string(layer));
+  if (!problems.empty()) fovea::detail::throw_problems("EncoderConfig", problems);
+}
+
+DeepEncoderImpl::DeepEncoderImpl(const EncoderConfig& c, int64_t decoder_width, const nn::Factory& factory) : config(c) {
+  validate(c);
+  sam_model = register_module("sam_model", SamEncoder(c.sam, factory));
+  compressor = register_module("compressor", make_compressor(c.compressor, sam_model->out_channels(), factory));
+  const int64_t channels = compressor->out_channels();
+  vision_model = register_module("vision_model", ClipEncoder(c.clip, channels, factory));
+  projector = register_module("projector", Projector(c.clip.width + channels, decoder_width, c.projector_bias, factory));
+  image_newline = register_parameter("image_newline", factory.empty({decoder_width}));
+  view_seperator = register_parameter("view_seperator", factory.empty({decoder_width}));
+}
+
+EncoderOutput DeepEncoderImpl::forward(const at::Tensor& pixels) {
+  if (pixels.dim() != 4 || pixels.size(2) % config.stride_px() != 0)
+    throw ShapeError("[DeepEncoder] the page side must be a multiple of " + std::to_string(config.stride_px()) + " px, got " +
+                     c10::str(pixels.sizes()));
+  const int64_t batch = pixels.size(0), grid = pixels.size(2) / config.stride_px();
+  EncoderOutput out;
+  out.patches = sam_model(pixels);
+  const auto local = compressor->forward(out.patches).flatten(2).transpose(1, 2);  // [B, g*g, C]
+  const auto global = vision_model(local, grid);                                   // [B, g*g, D_clip]
+  out.tokens = projector(at::cat({global, local}, -1));
+  if (config.output_norm) out.tokens = cuda::rms_norm(out.tokens, {}, 1e-6);
+  const int64_t width = out.tokens.size(2);
+  const auto rows = at::cat({out.tokens.view({batch, grid, grid, width}), image_newline.expand({batch, grid, 1, width})}, 2);
+  out.sequence = at::cat({rows.view({batch, grid * (grid + 1), width}), view_seperator.expand({batch, 1, width})}, 1);
+  return out;
+}
+
+at::Tensor pixels_from_bytes(const at::Tensor& bytes, const EncoderConfig& config, at::ScalarType dtype) {
+  const auto unit = bytes.to(at::kFloat) / 255.0;
+  const auto scaled = config.pixels == "ink" ? 1.0 - unit : (unit - 0.5) / 0.5;
+  return scaled.to(dtype);
+}
+
+at::Tensor bytes_from_images(const std::vector<const Image*>& images, const EncoderConfig& config) {
+  if (images.empty()) throw ShapeError("[encode] needs at least one page");
+  const int64_t channels = config.sam.in_channels, side = images[0]->width_px;
+  for (const Image* image : images)
+    if (image->width_px != side || image->height_px != side || side % config.stride_px() != 0)
+      throw ShapeError("[encode] pages must be square, of one size, with a side that is a multiple of " +
+                       std::to_string(config.stride_px()) + " px, got " + std::to_string(image->width_px) + " x " +
+                       std::to_string(image->height_px));
+  auto bytes = at::empty({int64_t(images.size()), channels, side, side}, at::kByte);
+  const size_t plane = size_t(side) * size_t(side);
+  for (size_t i = 0; i < images.size(); ++i) {
+    uint8_t* out = bytes.data_ptr<uint8_t>() + i * plane * size_t(channels);
+    const Image& image = *images[i];
+    for (int64_t c = 0; c < channels; ++c, out += plane) {
+      if (image.channels == 1) {
+        std::memcpy(out, image.pixels.data(), plane);
+      } else {
+        for (size_t p = 0; p < plane; ++p) {
+          const uint8_t* rgb = image.pixels.data() + 3 * p;
+          out[p] = channels == 3 ? rgb[c] : uint8_t((rgb[0] + rgb[1] + rgb[2]) / 3);
+        }
+      }
+    }
+  }
+  return bytes;
+}
+
+}  // namespace fovea::vision

@@ -1,0 +1,57 @@
+// Training pages from real text through our own renderer.
+#pragma once
+#include "fovea/render/renderer.h"
+#include "fovea/train/page_source.h"
+
+namespace fovea::experiments {
+
+struct TrainPagesConfig {
+  std::vector<std::string> text;         ///< UTF-8 files; a form feed line separates documents
+  std::vector<std::string> text_sha256;  ///< expected hashes of these files, empty: not checked
+  std::vector<double> text_share;        ///< share of prose from each file; empty: by size
+  std::vector<std::string> fonts = {"DejaVu Sans Mono", "DejaVu Sans", "DejaVu Serif", "Liberation Mono",
+                                    "Liberation Sans", "Liberation Serif", "Noto Sans", "Noto Serif"};
+  double shuffled_share = 0.45;          ///< pages of words in random order
+  double letters_share = 0.04;           ///< pages with words of random characters, rare letters and marks among them
+  double rare_share = 0.25;              ///< prose and shuffled pages into which rare letters and marks are sprinkled
+  double partial_share = 0.3;            ///< pages not filled: type smaller than what fits
+  double min_size_share = 0.6;           ///< smallest type on them, as a share of what fits
+  double full_hinting_share = 0.8;       ///< pages with light hinting (the others none)
+  double subpixel_share = 0.15;          ///< pages with four glyph phases a pixel
+  int64_t max_margin_px = 12;            ///< margins are drawn from 0 to here (and to a 16th of the page)
+  double min_line_height = 0.95, max_line_height = 1.2;
+
+  template <class V> void visit_fields(V& v) {
+    v.field("text", text, "text files to train on");
+    v.field("text_sha256", text_sha256, "their hashes, checked if given");
+    v.field("text_share", text_share, "share of prose from each file, by size if empty", {.min = 0});
+    v.field("fonts", fonts, "font families");
+    v.field("shuffled_share", shuffled_share, "pages of shuffled words", {.min = 0, .max = 1});
+    v.field("letters_share", letters_share, "pages of random characters", {.min = 0, .max = 1});
+    v.field("rare_share", rare_share, "pages with rare letters and marks sprinkled in", {.min = 0, .max = 1});
+    v.field("partial_share", partial_share, "pages with type smaller than what fits", {.min = 0, .max = 1});
+    v.field("min_size_share", min_size_share, "smallest type on them as a share of what fits", {.min = 0.1, .max = 1});
+    v.field("full_hinting_share", full_hinting_share, "pages with light hinting", {.min = 0, .max = 1});
+    v.field("subpixel_share", subpixel_share, "pages with sub-pixel glyph positions", {.min = 0, .max = 1});
+    v.field("max_margin_px", max_margin_px, "largest margin", {.min = 0});
+    v.field("min_line_height", min_line_height, "smallest line height", {.min = 0.5, .max = 10});
+    v.field("max_line_height", max_line_height, "largest line height", {.min = 0.5, .max = 10});
+  }
+};
+
+/// Thread-safe; the texts are held in memory once.
+class TrainPages : public train::PageSource {
+ public:
+  /// Errors: IoError, ConfigError (no text, wrong hash, not UTF-8, unknown font).
+  explicit TrainPages(const TrainPagesConfig& config);
+  train::TrainPage draw(const train::PageRequest& request) const override;
+
+ private:
+  std::string compose(uint64_t seed, size_t num_chars) const;
+  TrainPagesConfig config_;
+  std::vector<std::string> texts_;
+  std::vector<double> shares_;
+  render::Renderer renderer_;
+};
+
+}  // namespace fovea::experiments

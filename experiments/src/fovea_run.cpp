@@ -1,0 +1,208 @@
+// fovea-run VERB [CONFIG.toml] [key=value ...]: the verbs without Python, for bare GPU machines, Slurm and torchrun --no-python.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "fovea/base/error.h"
+#include "fovea/experiments/curve.h"
+#include "fovea/experiments/info.h"
+#include "fovea/experiments/run_folder.h"
+#include "fovea/experiments/train_verb.h"
+
+namespace {
+
+using fovea::Json;
+namespace ex = fovea::experiments;
+
+volatile std::sig_atomic_t stop_requested = 0;
+void request_stop(int) {
+  if (stop_requested) _exit(130);  // a second time: at once
+  stop_requested = 1;
+}
+bool should_stop() { return stop_requested != 0; }
+
+const std::map<std::string, std::string>& python_only_options() {
+  static const std::map<std::string, std::string> options = {
+      {"figure", "figures are drawn by the Python command `fovea curve`"},
+      {"pdf", "PDF is read by the Python package"},
+      {"parquet", "Parquet is written by the Python package"},
+      {"ray", "Ray is driven by the Python package"},
+  };
+  return options;
+}
+
+const char kUsage[] =
+    "fovea-run VERB [CONFIG.toml] [key=value ...]\n\n"
+    "  curve    text in, compression curve out: summary.csv, results.jsonl, pages\n"
+    "  train    train a reader\n"
+    "  info     names, shapes and parameter count of a preset or model folder\n"
+    "  version  versions of Fovea and its libraries\n\n"
+    "fovea-run VERB --help lists the options of a verb.\n";
+
+std::string show_default(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array()) return value.dump();
+  std::string out;
+  for (const auto& item : value) out += (out.empty() ? "" : ",") + show_default(item);
+  return out;
+}
+
+template <class C> void print_help(const std::string& verb) {
+  std::printf("fovea-run %s [CONFIG.toml] [key=value ...]\n\n", verb.c_str());
+  for (const auto& entry : fovea::config_schema<C>()) {
+    std::string rule;
+    if (entry.contains("choices")) rule = " (" + show_default(entry["choices"]) + ")";
+    std::printf("  %-34s %-12s %s%s\n", (entry["name"].get<std::string>() + "=" + show_default(entry["default"])).c_str(),
+                entry["type"].get<std::string>().c_str(), entry["help"].get<std::string>().c_str(), rule.c_str());
+  }
+}
+
+/// TOML files first, then key=value, as they stand. Errors: ConfigError, UnsupportedError for what only Python can do.
+template <class C> C read_config(const std::string& verb, const std::vector<std::string>& words) {
+  C config;
+  std::vector<std::string> overrides;
+  const auto refuse = [&](const std::string& key) {
+    const auto found = python_only_options().find(key);
+    if (found != python_only_options().end())
+      throw fovea::UnsupportedError(fmt::format("[fovea-run {}] option '{}' is not known here: {}", verb, key, found->second));
+  };
+  for (const auto& word : words) {
+    const size_t eq = word.find('=');
+    if (eq != std::string::npos) {
+      refuse(word.substr(0, eq));
+      overrides.push_back(word);
+    } else if (word.size() > 5 && word.compare(word.size() - 5, 5, ".toml") == 0) {
+      const Json in = fovea::read_toml(word);
+      for (const auto& item : in.items()) refuse(item.key());
+      fovea::apply_json(config, in, word);
+    } else {
+      throw fovea::ConfigError(fmt::format("[fovea-run {}] expects CONFIG.toml and key=value, got '{}'", verb, word));
+    }
+  }
+  fovea::apply_overrides(config, overrides, "fovea-run " + verb);
+  return config;
+}
+
+/// One line that is rewritten on a terminal, a line every ten seconds elsewhere.
+class ProgressLine {
+ public:
+  void show(const std::string& text, bool last) {
+    const double now = std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    if (is_terminal_) {
+      std::fprintf(stderr, "\r\033[K%s%s", text.c_str(), last ? "\n" : "");
+      std::fflush(stderr);
+    } else if (last || now - last_s_ >= 10) {
+      std::fprintf(stderr, "%s\n", text.c_str());
+      last_s_ = now;
+    }
+    open_ = is_terminal_ && !last;
+  }
+  ~ProgressLine() {
+    if (open_) std::fprintf(stderr, "\n");
+  }
+
+ private:
+  bool is_terminal_ = isatty(2), open_ = false;
+  double last_s_ = -1e9;
+};
+
+int run_curve(const std::vector<std::string>& words, const std::vector<std::string>& command) {
+  const auto config = read_config<ex::CurveConfig>("curve", words);
+  ex::CurveCallbacks callbacks;
+  ProgressLine line;
+  callbacks.on_progress = [&](const ex::CurveProgress& p) {
+    std::string text = fmt::format("{}/{} pages  {:5.1f} %", p.pages_done, p.pages_total, 100 * p.share_done);
+    if (p.seconds_left >= 0) text += "  " + ex::describe_seconds(p.seconds_left) + " left";
+    line.show(text, p.pages_done == p.pages_total);
+  };
+  callbacks.should_stop = should_stop;
+  callbacks.command = command;
+  if (const char* revision = std::getenv("FOVEA_GIT_REVISION")) callbacks.git_revision = revision;
+  const auto summary = ex::run_curve(config, callbacks);
+  if (summary.stopped) {
+    std::fprintf(stderr, "\nstopped after %zu pages; the same command goes on from here\n", summary.num_pages);
+    return 130;
+  }
+  std::printf("%6s %7s %9s  %-22s %8s %10s %8s %8s %8s\n", "budget", "ratio", "measured", "font", "size px", "precision", "recall", "edits", "loops");
+  for (const auto& row : summary.rows)
+    std::printf("%6lld %7g %9.2f  %-22s %8.2f %9.1f%% %7.1f%% %8.4f %8.2f\n", static_cast<long long>(row["budget"].get<int64_t>()),
+                row["ratio_asked"].get<double>(), row["ratio_measured"].get<double>(), row["font"].get<std::string>().c_str(),
+                row["font_size_px"].get<double>(), 100 * row["precision"].get<double>(), 100 * row["recall"].get<double>(),
+                row["char_edit_distance"].get<double>(), row["loop_rate"].get<double>());
+  std::printf("\n%s/summary.csv\n", config.out.c_str());
+  return 0;
+}
+
+int run_train(const std::vector<std::string>& words) {
+  const auto config = read_config<ex::TrainConfig>("train", words);
+  const auto result = ex::run_train(
+      config, [](const Json& line) { std::fprintf(stderr, "%s\n", ex::describe_log(line).c_str()); }, should_stop);
+  if (should_stop()) {
+    std::fprintf(stderr, "stopped at step %lld; the same command goes on from here\n", static_cast<long long>(result.num_steps));
+    return 130;
+  }
+  std::printf("%s/model\n", config.trainer.out.c_str());
+  return 0;
+}
+
+int run_info(const std::vector<std::string>& words) {
+  const auto info = ex::model_info(read_config<ex::InfoConfig>("info", words));
+  if (info.contains("tensors"))
+    for (const auto& tensor : info["tensors"]) std::printf("%s %s\n", tensor["name"].get<std::string>().c_str(), tensor["shape"].dump().c_str());
+  std::printf("%s: %lld tensors, %lld parameters, %lld px a vision token\n", info["name"].get<std::string>().c_str(),
+              static_cast<long long>(info["num_tensors"].get<int64_t>()), static_cast<long long>(info["num_parameters"].get<int64_t>()),
+              static_cast<long long>(info["stride_px"].get<int64_t>()));
+  return 0;
+}
+
+int run(const std::vector<std::string>& command) {
+  if (command.size() < 2 || command[1] == "--help" || command[1] == "-h" || command[1] == "help") {
+    std::fputs(kUsage, command.size() < 2 ? stderr : stdout);
+    return command.size() < 2 ? 2 : 0;
+  }
+  const std::string verb = command[1];
+  const std::vector<std::string> words(command.begin() + 2, command.end());
+  bool help = false;
+  for (const auto& word : words) help = help || word == "--help" || word == "-h";
+  if (verb == "curve") return help ? (print_help<ex::CurveConfig>(verb), 0) : run_curve(words, command);
+  if (verb == "train") return help ? (print_help<ex::TrainConfig>(verb), 0) : run_train(words);
+  if (verb == "info") return help ? (print_help<ex::InfoConfig>(verb), 0) : run_info(words);
+  if (verb == "version" || verb == "--version") {
+    for (const auto& item : ex::library_versions().items()) std::printf("%-10s %s\n", item.key().c_str(), item.value().get<std::string>().c_str());
+    return 0;
+  }
+  const std::string near = fovea::nearest_word(verb, {"curve", "train", "info", "version"});
+  throw fovea::ConfigError("[fovea-run] unknown verb '" + verb + "'" + (near.empty() ? "; known: curve train info version" : ", did you mean '" + near + "'?"));
+}
+
+/// One line: what LibTorch says goes over several.
+std::string one_line(std::string text) {
+  if (const size_t end = text.find("\nException raised from"); end != std::string::npos) text.resize(end);
+  for (char& c : text)
+    if (c == '\n') c = ' ';
+  return text;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  struct sigaction action {};
+  action.sa_handler = request_stop;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  try {
+    return run(std::vector<std::string>(argv, argv + argc));
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%serror: %s\n", isatty(2) ? "\r\033[K" : "", one_line(e.what()).c_str());
+    return 2;
+  }
+}

@@ -1,0 +1,194 @@
+#include "fovea/experiments/train_pages.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fovea/base/error.h"
+#include "fovea/base/file.h"
+#include "fovea/base/random.h"
+#include "fovea/base/utf8.h"
+#include "fovea/datasets/text.h"
+
+namespace fovea::experiments {
+
+namespace {
+
+/// Letters and marks that English prose hardly has; a reader has to meet them often enough.
+const std::u32string& rare_characters() {
+  static const std::u32string list = [] {
+    std::u32string out;
+    for (char32_t c = 0xA1; c <= 0x17F; ++c)
+      if (c != 0xAD) out += c;
+    out += U"\u2010\u2013\u2014\u2018\u2019\u201A\u201C\u201D\u201E\u2020\u2021\u2022\u2026\u2032\u2039\u203A\u20AC\u2122\u2212";
+    return out;
+  }();
+  return list;
+}
+
+std::u32string random_word(Rng& rng) {
+  const size_t length = 1 + rng.below(10);
+  std::u32string word;
+  const int kind = int(rng.below(6));
+  for (size_t i = 0; i < length; ++i) {
+    switch (kind) {
+      case 0: word += char32_t('a' + rng.below(26)); break;
+      case 1: word += char32_t('0' + rng.below(10)); break;
+      case 2: word += char32_t('A' + rng.below(26)); break;
+      case 3: word += rare_characters()[rng.below(rare_characters().size())]; break;
+      default: word += char32_t(0x21 + rng.below(0x7E - 0x21 + 1)); break;
+    }
+  }
+  return word;
+}
+
+/// Words from random places of the whole source: no order that a language model could lean on.
+std::string scattered_words(const std::string& source, size_t num_chars, Rng& rng) {
+  std::string out;
+  const auto space = [](char c) { return c == ' ' || c == '\n'; };
+  while (out.size() < num_chars) {
+    size_t begin = rng.below(source.size());
+    while (begin < source.size() && !space(source[begin])) ++begin;
+    while (begin < source.size() && space(source[begin])) ++begin;
+    size_t end = begin;
+    while (end < source.size() && !space(source[end])) ++end;
+    if (end == begin) continue;
+    out.append(source, begin, end - begin);
+    out += ' ';
+  }
+  return out;
+}
+
+/// Puts rare characters into a share of the words: a letter replaced, or marks around the word.
+void sprinkle(std::u32string& text, double share, Rng& rng) {
+  std::u32string out;
+  out.reserve(text.size() + text.size() / 16);
+  size_t i = 0;
+  while (i < text.size()) {
+    size_t end = i;
+    while (end < text.size() && text[end] != U' ' && text[end] != U'\n') ++end;
+    std::u32string word = text.substr(i, end - i);
+    if (!word.empty() && rng.chance(share)) {
+      switch (rng.below(6)) {
+        case 0: case 1: word[rng.below(word.size())] = rare_characters()[rng.below(rare_characters().size())]; break;
+        case 2: {
+          static const std::pair<const char32_t*, const char32_t*> pairs[] = {{U"\u201C", U"\u201D"}, {U"\u2018", U"\u2019"}, {U"\u00AB", U"\u00BB"}, {U"\u201E", U"\u201C"},
+                                                                              {U"(", U")"}, {U"[", U"]"}, {U"{", U"}"}, {U"<", U">"}, {U"\"", U"\""}, {U"*", U"*"}, {U"_", U"_"}, {U"`", U"`"}};
+          const auto& [open, close] = pairs[rng.below(std::size(pairs))];
+          word = open + word + close;
+          break;
+        }
+        case 3: word += char32_t(0x21 + rng.below(0x7E - 0x21 + 1)); break;
+        case 4: word = random_word(rng); break;
+        default: word += (rng.chance(0.5) ? U'\u2014' : U'\u2013'); break;
+      }
+    }
+    out += word;
+    if (end < text.size()) out += text[end];
+    i = end + 1;
+  }
+  text = std::move(out);
+}
+
+}  // namespace
+
+TrainPages::TrainPages(const TrainPagesConfig& config) : config_(config) {
+  validate_fields(config, "train pages");
+  if (config.text.empty()) throw ConfigError("[train pages] text must name at least one file");
+  if (config.fonts.empty()) throw ConfigError("[train pages] fonts must name at least one family");
+  if (!config.text_sha256.empty() && config.text_sha256.size() != config.text.size())
+    throw ConfigError("[train pages] text_sha256 must have one entry a file");
+  if (!config.text_share.empty() && config.text_share.size() != config.text.size())
+    throw ConfigError("[train pages] text_share must have one entry a file");
+  for (size_t i = 0; i < config.text.size(); ++i) {
+    if (!config.text_sha256.empty()) {
+      const std::string found = sha256_hex_of_file(config.text[i]);
+      if (found != config.text_sha256[i])
+        throw ConfigError("[train pages] " + config.text[i] + " has SHA-256 " + found + ", the config names " + config.text_sha256[i]);
+    }
+    texts_.push_back(datasets::read_text(config.text[i]));
+    shares_.push_back(config.text_share.empty() ? double(texts_.back().size()) : config.text_share[i]);
+  }
+  for (const auto& font : config.fonts) render::font_file(font);
+}
+
+std::string TrainPages::compose(uint64_t seed, size_t num_chars) const {
+  Rng rng(seed, 21);
+  std::u32string text;
+  if (rng.chance(config_.letters_share)) {
+    while (text.size() < num_chars) text += random_word(rng) + U' ';
+  } else {
+    const bool shuffled = rng.chance(config_.shuffled_share);
+    const auto& source = texts_[rng.weighted(shares_)];
+    text = to_code_points(shuffled ? scattered_words(source, num_chars + 64, rng)
+                                   : datasets::passage(source, datasets::TextKind::kProse, num_chars + 64, seed, 0));
+    if (rng.chance(config_.rare_share)) sprinkle(text, rng.chance(0.5) ? 0.03 : 0.15, rng);
+  }
+  if (text.size() > num_chars) {
+    size_t end = num_chars;
+    while (end > num_chars / 2 && text[end] != U' ' && text[end] != U'\n') --end;
+    text.resize(end);
+  }
+  while (!text.empty() && (text.back() == U' ' || text.back() == U'\n')) text.pop_back();
+  return to_utf8(text);
+}
+
+train::TrainPage TrainPages::draw(const train::PageRequest& request) const {
+  Rng rng(request.seed, 22);
+  render::Style style;
+  style.width_px = style.height_px = request.side_px;
+  style.font = config_.fonts[rng.below(config_.fonts.size())];
+  const int64_t most = std::min<int64_t>(config_.max_margin_px, request.side_px / 16);
+  const auto margin = [&] { return rng.chance(0.5) ? std::min<int64_t>(4, most) : int64_t(rng.below(uint64_t(most) + 1)); };
+  style.margin_left_px = margin();
+  style.margin_right_px = margin();
+  style.margin_top_px = margin();
+  style.margin_bottom_px = margin();
+  style.hinting = rng.chance(config_.full_hinting_share) ? "light" : "none";
+  style.subpixel_positions = rng.chance(config_.subpixel_share) ? 4 : 1;
+  style.line_height = rng.chance(0.6) ? 1.0 : rng.uniform(config_.min_line_height, config_.max_line_height);
+  // The length varies within a batch, so that a page's end is never known beforehand.
+  const size_t num_chars = size_t(double(request.num_chars) * rng.uniform(0.85, 1.1));
+  const std::string text = compose(mix64(request.seed + 1), std::max<size_t>(4, num_chars));
+  // Not a multiple of the fit's step on partial pages: sizes vary continuously there.
+  double size = 3;
+  try {
+    size = renderer_.fit_font_size(text, style, 3, 40, 0.25);
+  } catch (const RenderError&) {
+    // denser than the smallest type: cut below
+  }
+  if (rng.chance(config_.partial_share)) size = std::max(3.0, std::round(4 * size * rng.uniform(config_.min_size_share, 1.0)) / 4);
+  style.font_size_px = size;
+  render::Page page = renderer_.render(text, style);
+
+  train::TrainPage out;
+  out.image = std::move(page.image);
+  size_t next_char = 0;
+  for (size_t l = 0; l < page.lines.size(); ++l) {
+    const auto& line = page.lines[l];
+    const int16_t y = int16_t((line.top_px + line.bottom_px) / 2);
+    int16_t x_end = int16_t(style.margin_left_px);
+    while (next_char < page.chars.size() && page.chars[next_char].byte_offset < line.byte_begin) ++next_char;
+    for (; next_char < page.chars.size() && page.chars[next_char].byte_offset < line.byte_end; ++next_char) {
+      const auto& box = page.chars[next_char];
+      size_t after = box.byte_offset;
+      const char32_t c = next_code_point(page.text, after);
+      const int16_t x = int16_t((box.cell_x0_px + box.cell_x1_px) / 2);
+      for (size_t b = box.byte_offset; b < after; ++b) out.x_px.push_back(x), out.y_px.push_back(y);
+      out.text.append(page.text, box.byte_offset, after - box.byte_offset);
+      if (box.x1_px > box.x0_px) {
+        out.glyph_char.push_back(uint32_t(c));
+        out.glyph_x_px.push_back(x);
+        out.glyph_y_px.push_back(y);
+      }
+      x_end = box.cell_x1_px;
+    }
+    if (l + 1 < page.lines.size()) {
+      out.text += '\n';
+      out.x_px.push_back(x_end);
+      out.y_px.push_back(y);
+    }
+  }
+  return out;
+}
+
+}  // namespace fovea::experiments

@@ -1,0 +1,7 @@
+"""python -m fovea: the `fovea` command."""
+
+import sys
+
+from fovea.cli import main
+
+sys.exit(main())

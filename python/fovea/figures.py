@@ -1,0 +1,95 @@
+"""Figures, drawn from the rows of summary.csv and the paper's published points."""
+
+from __future__ import annotations
+
+import csv
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+# Okabe and Ito: told apart by readers of every kind of colour vision
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+
+
+def paper_points() -> list[dict[str, float]]:
+    """DeepSeek-OCR on Fox (arXiv 2510.18234, table 2): vision tokens, ratio, precision as a fraction."""
+    with resources.files("fovea").joinpath("data/fox.csv").open(encoding="utf-8") as file:
+        return [
+            {
+                "vision_tokens": int(row["vision_tokens"]),
+                "ratio": float(row["compression_ratio_text_tokens_per_vision_token"]),
+                "precision": float(row["precision_percent_table2"]) / 100,
+            }
+            for row in csv.DictReader(file)
+        ]
+
+
+def _series(rows: list[dict[str, Any]]) -> dict[tuple[int, str], list[dict[str, Any]]]:
+    """One a budget; with several fonts the median, and the single fonts when they are few enough to be told apart."""
+    fonts = list(dict.fromkeys(row["font"] for row in rows))
+    shown = ["median"] if "median" in fonts else fonts
+    out: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["font"] in shown:
+            out.setdefault((int(row["budget"]), row["font"]), []).append(row)
+    return {key: sorted(series, key=lambda row: row["ratio_measured"]) for key, series in out.items()}
+
+
+def curve_figure(rows: list[dict[str, Any]]) -> Any:
+    """Precision and character edit distance against the ratio, with 95 % intervals, the paper's precision beside ours."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
+
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    series = _series(rows)
+    for i, ((budget, font), points) in enumerate(series.items()):
+        style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 5, "capsize": 3, "linewidth": 1.5}
+        label = f"{budget} tokens" + (", median of fonts" if font == "median" else f", {font}" if len({f for _, f in series}) > 1 else "")
+        x = [p["ratio_measured"] for p in points]
+        for axes, metric in ((left, "precision"), (right, "char_edit_distance")):
+            y = [p[metric] for p in points]
+            low = [max(0.0, p[metric] - p[f"{metric}_low"]) for p in points]
+            high = [max(0.0, p[f"{metric}_high"] - p[metric]) for p in points]
+            axes.errorbar(x, y, yerr=[low, high], label=label, **style)
+    for tokens, colour, marker in ((64, "0.35", "s"), (100, "0.6", "o")):
+        points = [p for p in paper_points() if p["vision_tokens"] == tokens]
+        left.plot(
+            [p["ratio"] for p in points], [p["precision"] for p in points], linestyle=":", color=colour, marker=marker, markersize=4,
+            markerfacecolor="none", linewidth=1, label=f"DeepSeek-OCR on Fox, {tokens} tokens",
+        )
+    shown = [p["ratio_measured"] for points in series.values() for p in points] + [p["ratio"] for p in paper_points()]
+    ticks = [t for t in (0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50) if min(shown) * 0.8 <= t <= max(shown) * 1.2]
+    for axes in (left, right):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.set_xlabel("compression ratio (text tokens / vision tokens)")
+        axes.grid(alpha=0.3)
+    left.set_ylim(min(0.5, *(row["precision_low"] for row in rows)) - 0.02, 1.01)
+    left.yaxis.set_major_formatter(PercentFormatter(1))
+    left.set_ylabel("set-of-words precision")
+    right.set_ylim(bottom=0)
+    right.set_ylabel("character edit distance")
+    left.legend(fontsize=8, loc="lower left")
+    right.legend(fontsize=8, loc="upper left")
+    fonts = [font for font in dict.fromkeys(row["font"] for row in rows) if font != "median"]
+    named = ", ".join(fonts[:4]) + (f" and {len(fonts) - 4} more" if len(fonts) > 4 else "")
+    figure.suptitle(f"Compression curve: {rows[0]['text_kind']}, {named}", fontsize=11)
+    return figure
+
+
+def save(figure: Any, stem: Path) -> list[Path]:
+    """Writes stem.svg and stem.png, each under a temporary name first. The same rows give the same bytes."""
+    import matplotlib
+
+    out = []
+    for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
+        path, temporary = stem.with_suffix(suffix), stem.with_name(f"{stem.name}.tmp{suffix}")
+        with matplotlib.rc_context({"svg.hashsalt": "fovea", "svg.fonttype": "none"}):
+            figure.savefig(temporary, dpi=150, metadata=metadata)
+        temporary.replace(path)
+        out.append(path)
+    return out
