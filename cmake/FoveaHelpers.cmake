@@ -24,5 +24,5 @@ function(fovea_add_test folder unit)
     target_link_libraries(${target} PRIVATE fovea::torch_all)
   endif()
   gtest_discover_tests(${target} TEST_PREFIX ${folder}/${unit}/ DISCOVERY_TIMEOUT 60
-    PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 600)
+    PROPERTIES TIMEOUT 600 LABELS "${arg_LABELS};${folder}")
 endfunction()

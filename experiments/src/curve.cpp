@@ -1,10 +1,12 @@
 #include "fovea/experiments/curve.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -36,7 +38,10 @@ double now_s() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-double rounded(double value, double step) { return std::round(value / step) * step; }
+double rounded(double value, int decimals) {
+  const double scale = std::pow(10.0, decimals);
+  return std::round(value * scale) / scale;
+}
 
 // ---- what a page says
 
@@ -67,18 +72,20 @@ std::string_view prefix_of(const Passage& passage, size_t count) {
   return std::string_view(passage.text).substr(0, passage.text.find(' '));
 }
 
+// Place and length of the passage do not depend on the exact need, so that curves of other ratios meet the same passages: a few
+// thousand tokens are taken where the source has plenty.
 Passage make_passage(const std::string& source, const std::string& name, datasets::TextKind kind, size_t num_tokens, uint64_t seed,
                      uint64_t index, const text::Tokenizer& tokenizer) {
   Passage out;
   out.source = name;
-  double chars_per_token = 5;
-  for (int attempt = 0; attempt < 12; ++attempt) {
-    const size_t min_chars = size_t(double(num_tokens) * chars_per_token * 1.1) + 64;
+  const size_t usual_chars = 5 * std::bit_ceil(std::max<size_t>(num_tokens, 4096));
+  size_t min_chars = std::max(num_tokens * 11 / 2 + 64, std::min(usual_chars, source.size() / 4));
+  for (int attempt = 0; attempt < 16; ++attempt) {
     const std::string raw = datasets::passage(source, kind, min_chars, seed, index);
     out.text = normalize_space(raw);
     out.tokens = tokenizer.encode_with_offsets(out.text, /*match_added_tokens=*/false);
     if (out.tokens.ids.size() >= num_tokens || to_code_points(raw).size() < min_chars) break;  // enough, or all there is
-    chars_per_token = 1.2 * double(min_chars) / double(std::max<size_t>(1, out.tokens.ids.size()));
+    min_chars += min_chars / 2;
   }
   return out;
 }
@@ -137,9 +144,36 @@ render::Style style_of(const CurveConfig& config, size_t font, int64_t side_px, 
   return style;
 }
 
-// Font size of every page. The first page that no size >= 3 px can hold becomes an error with the nearest ratio that all can.
-void fit_pages(std::vector<PlannedPage>& plan, const CurveConfig& config, const std::vector<Passage>& passages,
-               const text::Tokenizer& tokenizer, const render::Renderer& renderer, int64_t stride_px, int num_threads) {
+using MakePassages = std::function<std::vector<Passage>(size_t num_tokens)>;
+
+// Text tokens that every page of a cell can hold, at most `count`: by bisection for each passage.
+size_t reach_of(const std::vector<Passage>& passages, size_t count, const render::Style& style, const text::Tokenizer& tokenizer,
+                const render::Renderer& renderer) {
+  size_t reach = count;
+  for (const auto& passage : passages) {
+    const auto fits = [&](size_t n) {
+      try {
+        renderer.fit_font_size(prefix_of(passage, n), style, kMinFontPx, kMinFontPx, kFontStepPx);
+        return true;
+      } catch (const RenderError&) {
+        return false;
+      }
+    };
+    if (fits(reach)) continue;
+    size_t low = 0, high = reach;
+    while (high - low > 1) {
+      const size_t middle = low + (high - low) / 2;
+      (fits(middle) ? low : high) = middle;
+    }
+    reach = low == 0 ? 0 : std::min(low, tokenizer.count_tokens(prefix_of(passage, low)));
+    if (reach == 0) break;
+  }
+  return reach;
+}
+
+// Font size of every page. A page that no size >= 3 px can hold becomes an error with the nearest ratio that all of its cell can.
+void fit_pages(std::vector<PlannedPage>& plan, const CurveConfig& config, const MakePassages& make_passages, const text::Tokenizer& tokenizer,
+               const render::Renderer& renderer, int64_t stride_px, int num_threads) {
   std::vector<std::string> failures(plan.size());
   const auto side_of = [&](const PlannedPage& page) { return int64_t(std::lround(std::sqrt(double(page.budget)))) * stride_px; };
   parallel_for(plan.size(), num_threads, [&](size_t i) {
@@ -152,33 +186,21 @@ void fit_pages(std::vector<PlannedPage>& plan, const CurveConfig& config, const 
   });
   const auto first = std::find_if(failures.begin(), failures.end(), [](const std::string& text) { return !text.empty(); });
   if (first == failures.end()) return;
-  const size_t bad = size_t(first - failures.begin());
-  // By bisection over the number of tokens, the smallest over the cell's pages.
-  size_t reach = SIZE_MAX;
-  for (const auto& page : plan) {
-    if (page.budget != plan[bad].budget || page.ratio != plan[bad].ratio || page.font != plan[bad].font) continue;
-    const auto style = style_of(config, page.font, side_of(page), kMaxFontPx);
-    const auto fits = [&](size_t count) {
-      try {
-        renderer.fit_font_size(prefix_of(passages[size_t(page.index)], count), style, kMinFontPx, kMinFontPx, kFontStepPx);
-        return true;
-      } catch (const RenderError&) {
-        return false;
-      }
-    };
-    size_t low = 0, high = size_t(std::ceil(page.ratio * double(page.budget)));
-    while (high - low > 1) {
-      const size_t middle = low + (high - low) / 2;
-      (fits(middle) ? low : high) = middle;
-    }
-    reach = std::min(reach, low == 0 ? size_t(0) : tokenizer.count_tokens(prefix_of(passages[size_t(page.index)], low)));
+  const PlannedPage& bad = plan[size_t(first - failures.begin())];
+  const auto style = style_of(config, bad.font, side_of(bad), kMaxFontPx);
+  // What is told must hold when it is asked for: a smaller need may move the passages, so it is tried on those.
+  size_t reach = size_t(std::llround(bad.ratio * double(bad.budget)));
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    const size_t found = reach_of(make_passages(reach), reach, style, tokenizer, renderer);
+    if (found == reach) break;
+    reach = found;
+    if (reach == 0) throw ConfigError("[curve] " + *first);
   }
-  if (reach == 0) throw ConfigError("[curve] " + *first);
-  const double nearest = std::floor(100.0 * double(reach) / double(plan[bad].budget)) / 100;
+  const double nearest = std::floor(100.0 * double(reach) / double(bad.budget)) / 100;
   throw ConfigError(fmt::format("[curve] ratio {} cannot be reached at budget {} with font {}: no size of {} px or more holds {} text tokens; the nearest "
                                 "ratio that all its pages reach is {}",
-                                plain(plan[bad].ratio), plan[bad].budget, config.font[plan[bad].font], plain(kMinFontPx),
-                                std::llround(plan[bad].ratio * double(plan[bad].budget)), plain(nearest)));
+                                plain(bad.ratio), bad.budget, config.font[bad.font], plain(kMinFontPx), std::llround(bad.ratio * double(bad.budget)),
+                                plain(nearest)));
 }
 
 // ---- what comes out
@@ -244,18 +266,18 @@ Json summarise(const CurveConfig& config, const std::vector<PlannedPage>& plan, 
         };
         Json row = {{"budget", budget},
                     {"ratio_asked", ratio},
-                    {"ratio_measured", rounded(mean(column("ratio_measured")), 1e-6)},
-                    {"ratio_decoder_positions", rounded(mean(column("ratio_decoder_positions")), 1e-6)},
+                    {"ratio_measured", rounded(mean(column("ratio_measured")), 6)},
+                    {"ratio_decoder_positions", rounded(mean(column("ratio_decoder_positions")), 6)},
                     {"num_pages", lines.size()},
                     {"num_text_tokens", int64_t(std::llround(mean(column("num_text_tokens")) * double(lines.size())))},
                     {"font", config.font[font]},
-                    {"font_size_px", rounded(mean(column("font_size_px")), 1e-6)}};
+                    {"font_size_px", rounded(mean(column("font_size_px")), 6)}};
         for (const char* metric : kMetrics) {
           const auto values = column(metric);
           const Interval interval = bootstrap_mean(values);
-          row[metric] = rounded(mean(values), 1e-9);
-          row[std::string(metric) + "_low"] = rounded(interval.low, 1e-9);
-          row[std::string(metric) + "_high"] = rounded(interval.high, 1e-9);
+          row[metric] = rounded(mean(values), 9);
+          row[std::string(metric) + "_low"] = rounded(interval.low, 9);
+          row[std::string(metric) + "_high"] = rounded(interval.high, 9);
         }
         row["loop_rate"] = double(std::count_if(lines.begin(), lines.end(), [](const Json* l) { return l->at("stop_reason") == "loop"; })) / double(lines.size());
         row["text_kind"] = config.text_kind;
@@ -351,18 +373,21 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
 
   const double largest_ratio = *std::max_element(config.ratio.begin(), config.ratio.end());
   const int64_t largest_budget = *std::max_element(config.budget.begin(), config.budget.end());
-  const size_t num_tokens_needed = size_t(std::ceil(largest_ratio * double(largest_budget)));
+  const size_t num_tokens_needed = size_t(std::max<int64_t>(1, std::llround(largest_ratio * double(largest_budget))));
   if (num_tokens_needed > 10'000'000) throw ConfigError(fmt::format("[curve] ratio {} at budget {} asks for {} text tokens a page", plain(largest_ratio), largest_budget, num_tokens_needed));
-  std::vector<Passage> passages(static_cast<size_t>(config.pages));
-  parallel_for(passages.size(), num_threads, [&](size_t i) {
-    const size_t file = i % sources.size();
-    passages[i] = make_passage(sources[file], config.text.empty() ? config.text_kind : config.text[file], kind, num_tokens_needed,
-                               uint64_t(config.seed), i, tokenizer);
-  });
+  const MakePassages make_passages = [&](size_t num_tokens) {
+    std::vector<Passage> out(static_cast<size_t>(config.pages));
+    parallel_for(out.size(), num_threads, [&](size_t i) {
+      const size_t file = i % sources.size();
+      out[i] = make_passage(sources[file], config.text.empty() ? config.text_kind : config.text[file], kind, num_tokens, uint64_t(config.seed), i, tokenizer);
+    });
+    return out;
+  };
+  const std::vector<Passage> passages = make_passages(num_tokens_needed);
   for (const auto& passage : passages)
-    if (passage.tokens.ids.size() < size_t(std::llround(largest_ratio * double(largest_budget))))
+    if (passage.tokens.ids.size() < num_tokens_needed)
       throw ConfigError(fmt::format("[curve] {} is too short: budget {} at ratio {} needs {} text tokens on a page, it has {}; the nearest ratio is {}",
-                                    passage.source, largest_budget, plain(largest_ratio), std::llround(largest_ratio * double(largest_budget)),
+                                    passage.source, largest_budget, plain(largest_ratio), num_tokens_needed,
                                     passage.tokens.ids.size(), plain(std::floor(100.0 * double(passage.tokens.ids.size()) / double(largest_budget)) / 100)));
 
   const render::Renderer renderer;
@@ -387,7 +412,7 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
           page.key = sha256_hex(cell.dump()).substr(0, 16);
           plan.push_back(std::move(page));
         }
-  fit_pages(plan, config, passages, tokenizer, renderer, stride_px, num_threads);
+  fit_pages(plan, config, make_passages, tokenizer, renderer, stride_px, num_threads);
   parallel_for(plan.size(), num_threads, [&](size_t i) {
     plan[i].num_text_tokens = tokenizer.count_tokens(plan[i].text);
     plan[i].work = double(reader.tokenizer().count_tokens(plan[i].text)) + 1;
@@ -426,7 +451,7 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
   const auto write_manifest = [&](const char* status) {
     manifest["status"] = status;
     manifest["ended"] = now_utc();
-    manifest["seconds"] = rounded(now_s() - start_s, 1e-3);
+    manifest["seconds"] = rounded(now_s() - start_s, 3);
     manifest["num_pages"] = results.size();
     write_file_atomic(manifest_path, manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   };
@@ -530,9 +555,9 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
                        {"num_edits", score.num_edits},
                        {"stop_reason", decoder::stop_reason_name(reading.generated.reason)},
                        {"num_generated_tokens", reading.generated.ids.size()},
-                       {"mean_probability", rounded(probability, 1e-6)},
-                       {"seconds_encode", rounded(seconds_encode, 1e-6)},
-                       {"seconds_decode", rounded(now_s() - decode_start_s, 1e-6)}};  // since its batch began
+                       {"mean_probability", rounded(probability, 6)},
+                       {"seconds_encode", rounded(seconds_encode, 6)},
+                       {"seconds_decode", rounded(now_s() - decode_start_s, 6)}};  // since its batch began
           folder.append(line);
           results[planned.key] = line;
           work_done += planned.work;

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -58,7 +59,8 @@ std::string show_default(const Json& value) {
 
 template <class C> void print_help(const std::string& verb) {
   std::printf("fovea-run %s [CONFIG.toml] [key=value ...]\n\n", verb.c_str());
-  for (const auto& entry : fovea::config_schema<C>()) {
+  const Json schema = fovea::config_schema<C>();
+  for (const Json& entry : schema) {
     std::string rule;
     if (entry.contains("choices")) rule = " (" + show_default(entry["choices"]) + ")";
     std::printf("  %-34s %-12s %s%s\n", (entry["name"].get<std::string>() + "=" + show_default(entry["default"])).c_str(),
@@ -177,7 +179,8 @@ int run(const std::vector<std::string>& command) {
   if (verb == "train") return help ? (print_help<ex::TrainConfig>(verb), 0) : run_train(words);
   if (verb == "info") return help ? (print_help<ex::InfoConfig>(verb), 0) : run_info(words);
   if (verb == "version" || verb == "--version") {
-    for (const auto& item : ex::library_versions().items()) std::printf("%-10s %s\n", item.key().c_str(), item.value().get<std::string>().c_str());
+    const Json versions = ex::library_versions();
+    for (const auto& item : versions.items()) std::printf("%-10s %s\n", item.key().c_str(), item.value().get<std::string>().c_str());
     return 0;
   }
   const std::string near = fovea::nearest_word(verb, {"curve", "train", "info", "version"});
@@ -187,9 +190,13 @@ int run(const std::vector<std::string>& command) {
 /// One line: what LibTorch says goes over several.
 std::string one_line(std::string text) {
   if (const size_t end = text.find("\nException raised from"); end != std::string::npos) text.resize(end);
-  for (char& c : text)
-    if (c == '\n') c = ' ';
-  return text;
+  std::string out;
+  std::stringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    line.erase(0, line.find_first_not_of(' '));
+    if (!line.empty()) out += (out.empty() ? "" : "; ") + line;
+  }
+  return out;
 }
 
 }  // namespace

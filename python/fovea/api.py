@@ -61,7 +61,7 @@ def _renderer() -> _C.Renderer:
 
 
 def render(text: str, style: _C.Style | None = None, *, size_px: float | None = None, side_px: int | None = None, **fields: Any) -> _C.Page:
-    """Draws a page. Without a font size, the largest at which the whole text fits.
+    """Draws a page. Without a font size, the largest at which the whole text fits, up to a 20th of the width.
 
     style    a Style to begin with; `fields` are fields of Style set over it
     size_px  the font's em size, short for font_size_px
@@ -76,7 +76,7 @@ def render(text: str, style: _C.Style | None = None, *, size_px: float | None = 
     resolved.update(given)
     if style is None and "font_size_px" not in given and text.strip():
         try:
-            resolved.font_size_px = _renderer().fit_font_size(text, resolved)
+            resolved.font_size_px = _renderer().fit_font_size(text, resolved, max_px=max(12.0, resolved.width_px / 20))
         except _C.RenderError as error:
             raise _C.RenderError(f"{error}; name a size_px to cut the text") from None
     return _renderer().render(text, resolved)

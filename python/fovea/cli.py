@@ -218,7 +218,8 @@ def version() -> None:
 
 
 def _fail(message: str) -> int:
-    click.echo("error: " + " ".join(message.split("\nException raised from")[0].split()), err=True)
+    lines = [line.strip().rstrip(";") for line in message.split("\nException raised from")[0].splitlines()]
+    click.echo("error: " + "; ".join(line for line in lines if line), err=True)
     return 2
 
 

@@ -63,6 +63,7 @@ def curve_figure(rows: list[dict[str, Any]]) -> Any:
     ticks = [t for t in (0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50) if min(shown) * 0.8 <= t <= max(shown) * 1.2]
     for axes in (left, right):
         axes.set_xscale("log")
+        axes.set_xlim(min(shown) * 0.92, max(shown) * 1.08)
         axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(ScalarFormatter())
@@ -71,10 +72,10 @@ def curve_figure(rows: list[dict[str, Any]]) -> Any:
     left.set_ylim(min(0.5, *(row["precision_low"] for row in rows)) - 0.02, 1.01)
     left.yaxis.set_major_formatter(PercentFormatter(1))
     left.set_ylabel("set-of-words precision")
-    right.set_ylim(bottom=0)
+    right.set_ylim(0, max(0.01, *(1.1 * row["char_edit_distance_high"] for row in rows)))
     right.set_ylabel("character edit distance")
     left.legend(fontsize=8, loc="lower left")
-    right.legend(fontsize=8, loc="upper left")
+    right.legend(fontsize=8, loc="best")
     fonts = [font for font in dict.fromkeys(row["font"] for row in rows) if font != "median"]
     named = ", ".join(fonts[:4]) + (f" and {len(fonts) - 4} more" if len(fonts) > 4 else "")
     figure.suptitle(f"Compression curve: {rows[0]['text_kind']}, {named}", fontsize=11)

@@ -91,8 +91,8 @@ template <class C> void bind_config(py::module_& m) {
     const py::dict fields = to_python(config_to_json(config));
     std::string text = detail::class_name<C>() + "(";
     bool first = true;
-    for (const auto& [key, value] : fields) {
-      text += std::string(first ? "" : ", ") + py::str(key).cast<std::string>() + "=" + py::repr(value).cast<std::string>();
+    for (const auto& item : fields) {
+      text += std::string(first ? "" : ", ") + std::string(py::str(item.first)) + "=" + std::string(py::repr(item.second));
       first = false;
     }
     return text + ")";

@@ -131,7 +131,7 @@ void bind_model(py::module_& m) {
   m.def(
       "save_random_model",
       [](const std::string& folder, const ModelConfig& config, uint64_t seed) {
-        const OpticalModel network(config, nn::Factory{});
+        OpticalModel network(config, nn::Factory{});
         nn::initialise(*network, seed);
         // Start values make every block the identity; a model that is to say something needs its outputs, too.
         torch::NoGradGuard no_grad;

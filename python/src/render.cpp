@@ -55,6 +55,9 @@ void bind_render(py::module_& m) {
              return py::module_::import("numpy").attr("array")(pixels_of(self, self.cast<Image&>()), **kwargs);
            })
       .def("_repr_png_", [](const Image& image) { return png_of(image); })
+      .def("__repr__", [](const Image& i) {
+        return "<fovea.Image " + std::to_string(i.width_px) + " x " + std::to_string(i.height_px) + " px, " + std::to_string(i.channels) + " channels>";
+      })
       .def("save", [](const Image& image, const std::string& path) { write_png(image, path); }, py::arg("path"), py::call_guard<py::gil_scoped_release>());
 
   py::class_<Page>(m, "Page", "What the renderer makes: pixels, and for every character where its ink is. Arrays are views, not copies.")

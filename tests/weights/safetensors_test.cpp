@@ -124,7 +124,7 @@ TEST_F(Weights, TensorsOutliveTheFileAndDoNotWriteToIt) {
 }
 
 TEST_F(Weights, UnalignedDataIsCopied) {
-  const std::string header = "{" + entry_text("a", "U8", "[1]", 0, 1) + "," + entry_text("b", "F32", "[2]", 1, 9) + "}";
+  const std::string header = std::string("{") + entry_text("a", "U8", "[1]", 0, 1) + "," + entry_text("b", "F32", "[2]", 1, 9) + "}";
   const SafetensorsFile file(write_raw(header, 9));
   const auto b = file.tensor("b");
   EXPECT_EQ(reinterpret_cast<uintptr_t>(b.data_ptr()) % 4, 0u);
@@ -370,7 +370,7 @@ TEST_F(Weights, FlippedHeaderBytesNeverCrash) {
 
 TEST_F(Weights, LyingHeaders) {
   const auto a = [](const std::string& dtype, const std::string& shape, int begin, int end) {
-    return "{" + entry_text("a", dtype, shape, begin, end) + "}";
+    return std::string("{") + entry_text("a", dtype, shape, begin, end) + "}";
   };
   EXPECT_EQ(error_of_header(a("F32", "[2, 2]", 0, 16), 16), "no WeightsError");
   EXPECT_THAT(error_of_header("", 0), HasSubstr("not JSON"));
@@ -389,11 +389,11 @@ TEST_F(Weights, LyingHeaders) {
   EXPECT_THAT(error_of_header(a("F32", "[4]", 0, 16), 8), AllOf(HasSubstr("tensor \"a\""), HasSubstr("got [0,16]")));
   EXPECT_THAT(error_of_header(a("F32", "[2]", -8, 0), 8), HasSubstr("must be two whole numbers"));
   EXPECT_THAT(error_of_header(a("F32", "[2]", 4, 12), 12), HasSubstr("a gap"));
-  EXPECT_THAT(error_of_header("{" + entry_text("a", "F32", "[2]", 0, 8) + "," + entry_text("b", "F32", "[2]", 4, 12) + "}", 12),
+  EXPECT_THAT(error_of_header(std::string("{") + entry_text("a", "F32", "[2]", 0, 8) + "," + entry_text("b", "F32", "[2]", 4, 12) + "}", 12),
               AllOf(HasSubstr("tensor \"b\""), HasSubstr("overlap")));
-  EXPECT_THAT(error_of_header("{" + entry_text("a", "F32", "[2]", 0, 8) + "," + entry_text("b", "F32", "[2]", 0, 8) + "}", 8),
+  EXPECT_THAT(error_of_header(std::string("{") + entry_text("a", "F32", "[2]", 0, 8) + "," + entry_text("b", "F32", "[2]", 0, 8) + "}", 8),
               HasSubstr("overlap"));
-  EXPECT_THAT(error_of_header("{" + entry_text("a", "F32", "[1]", 0, 4) + "," + entry_text("a", "F32", "[1]", 4, 8) + "}", 8),
+  EXPECT_THAT(error_of_header(std::string("{") + entry_text("a", "F32", "[1]", 0, 4) + "," + entry_text("a", "F32", "[1]", 4, 8) + "}", 8),
               HasSubstr("header names \"a\" twice"));
   EXPECT_THAT(error_of_header(R"({"a":{"dtype":"F32","dtype":"I32","shape":[1],"data_offsets":[0,4]}})", 4), HasSubstr("\"dtype\" twice"));
   EXPECT_THAT(error_of_header("{}", 5), HasSubstr("must fill"));

@@ -1,5 +1,7 @@
 #include "fovea/nn/modules.h"
 
+#include <ATen/Context.h>
+
 #include <cmath>
 
 #include "fovea/base/error.h"
@@ -79,6 +81,13 @@ at::Tensor rotate(const at::Tensor& x, const Rotary& rotary) {
   const auto c = rotary.cos.to(x.scalar_type()), s = rotary.sin.to(x.scalar_type());
   return at::cat({halves[0] * c - halves[1] * s, halves[1] * c + halves[0] * s}, -1);
 }
+
+// cuDNN plans its attention anew for every shape, some 100 ms each; pages come in all lengths. Measured: training 3.5 times as fast
+// without it (experiments/LOG.md, 2026-11-22).
+static const bool without_cudnn_attention = [] {
+  at::globalContext().setSDPUseCuDNN(false);
+  return true;
+}();
 
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal) {
   const int64_t batch = q.size(0), heads = q.size(1), rows = q.size(2), dim = q.size(3);

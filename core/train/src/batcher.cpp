@@ -26,6 +26,7 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
   const int64_t pages = spec.num_pages, side = spec.side_px, grid = side / stride_px;
   std::vector<TrainPage> drawn;
   std::vector<text::Encoding> encoded;
+  std::vector<bool> cut(size_t(pages), false);
   int64_t longest = 0, count = 0;
   const uint64_t batch_seed = mix64(mix64(uint64_t(config.seed) ^ 0x7ea1) + uint64_t(step)) + uint64_t(rank) * 0x9e3779b97f4a7c15ULL;
   for (int64_t i = 0; i < pages; ++i) {
@@ -35,11 +36,14 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
     encoded.push_back(tokenizer.encode_with_offsets(drawn.back().text, /*match_added_tokens=*/false));
     auto& e = encoded.back();
     if (int64_t(e.ids.size()) > max_text_positions - 1) {
+      cut[size_t(i)] = true;
       e.ids.resize(size_t(max_text_positions - 1));
-      e.byte_ends.resize(e.ids.size());
+      e.byte_ends.resize(e.ids.size());  // the text goes on, so no end is asked for
+    } else {
+      count += 1;  // the end
     }
     longest = std::max(longest, int64_t(e.ids.size()));
-    count += int64_t(e.ids.size()) + 1;
+    count += int64_t(e.ids.size());
   }
   const int64_t width = (longest + 1 + 15) / 16 * 16;
   Batch batch;
@@ -62,7 +66,7 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
     inputs[0] = bos;
     uint32_t begin = 0;
     const auto& ids = encoded[b].ids;
-    for (size_t t = 0; t <= ids.size(); ++t, ++at) {
+    for (size_t t = 0; t < ids.size() + (cut[size_t(b)] ? 0 : 1); ++t, ++at) {
       const bool end = t == ids.size();
       batch.targets.data_ptr<int64_t>()[at] = end ? eos : ids[t];
       batch.positions.data_ptr<int64_t>()[at] = b * width + int64_t(t);

@@ -1,0 +1,117 @@
+// A scaled-down DeepSeek-OCR with rule-made weights against the published code's outputs (tests/golden).
+#include "support.h"
+
+#include "fovea/model/optical_model.h"
+
+namespace fovea {
+namespace {
+
+model::ModelConfig small_config() {
+  const Json json = test::read_golden("small_config.json");
+  const Json& vision = json["vision_config"]["width"];
+  model::ModelConfig c;
+  c.name = "small";
+  auto& sam = c.encoder.sam;
+  sam.width = vision["sam_vit_b"]["width"];
+  sam.depth = vision["sam_vit_b"]["layers"];
+  sam.heads = vision["sam_vit_b"]["heads"];
+  sam.mlp_width = 4 * sam.width;
+  sam.global_layers = vision["sam_vit_b"]["global_attn_indexes"].get<std::vector<int64_t>>();
+  c.encoder.compressor.channels = vision["sam_vit_b"]["downsample_channels"].get<std::vector<int64_t>>();
+  auto& clip = c.encoder.clip;
+  clip.width = vision["clip-l-14-224"]["width"];
+  clip.depth = vision["clip-l-14-224"]["layers"];
+  clip.heads = vision["clip-l-14-224"]["heads"];
+  clip.mlp_width = 4 * clip.width;
+  auto& d = c.decoder;
+  d.vocab_size = json["vocab_size"];
+  d.hidden_size = json["hidden_size"];
+  d.num_hidden_layers = json["num_hidden_layers"];
+  d.num_attention_heads = json["num_attention_heads"];
+  d.num_key_value_heads = json["num_key_value_heads"];
+  d.head_dim = d.hidden_size / d.num_attention_heads;
+  d.intermediate_size = json["intermediate_size"];
+  d.moe_intermediate_size = json["moe_intermediate_size"];
+  d.n_routed_experts = json["n_routed_experts"];
+  d.n_shared_experts = json["n_shared_experts"];
+  d.num_experts_per_tok = json["num_experts_per_tok"];
+  return c;
+}
+
+model::OpticalModel small_model() {
+  model::OpticalModel small(small_config(), nn::Factory{});
+  torch::NoGradGuard no_grad;
+  for (auto& [name, tensor] : model::published_tensors(small)) tensor.copy_(test::rule_weight(name, tensor.sizes(), 1));
+  return small;
+}
+
+TEST(Golden, SmallModelHasTheNamesAndShapesOfTheReference) {
+  const Json expected = test::read_golden("small_tensors.json");
+  const auto small = small_model();
+  std::map<std::string, at::Tensor> found;
+  for (const auto& [name, tensor] : model::published_tensors(small)) found[name] = tensor;
+  const Json& tensors = expected.contains("tensors") ? expected["tensors"] : expected;
+  size_t count = 0;
+  const auto check = [&](const std::string& name, const Json& entry) {
+    ASSERT_TRUE(found.count(name)) << name;
+    EXPECT_EQ(found[name].sizes().vec(), entry["shape"].get<std::vector<int64_t>>()) << name;
+    ++count;
+  };
+  if (tensors.is_array())
+    for (const auto& entry : tensors) check(entry["name"], entry);
+  else
+    for (const auto& item : tensors.items()) check(item.key(), item.value());
+  EXPECT_EQ(count, found.size());
+}
+
+// Whole prompt through encoder and decoder: the square views without tiles.
+class SmallModel : public testing::TestWithParam<const char*> {};
+
+TEST_P(SmallModel, EqualsTheReferenceLayerByLayer) {
+  torch::NoGradGuard no_grad;
+  const Json golden = test::read_golden(GetParam());
+  auto small = small_model();
+  std::vector<int64_t> ids;
+  for (const auto& run : golden["input_id_runs"]) ids.insert(ids.end(), run[1].get<size_t>(), run[0].get<int64_t>());
+  auto embeds = small->decoder->embed(at::tensor(ids, at::kLong).unsqueeze(0));
+  if (golden.contains("image") && !golden["image"].is_null()) {
+    const Json& image = golden["image"];
+    const auto bytes = test::rule_picture(image["picture"], image["width"], image["height"], image["seed"]);
+    ASSERT_EQ(image["width"], image["view_side"]);
+    const auto encoded = small->encoder(vision::pixels_from_bytes(bytes.unsqueeze(0), small->config.encoder, at::kFloat));
+    const int64_t start = golden["image_span"]["start"], count = golden["image_span"]["count"];
+    ASSERT_EQ(encoded.sequence.size(1), count);
+    embeds = at::cat({embeds.slice(1, 0, start), encoded.sequence, embeds.slice(1, start + count)}, 1);
+  }
+  if (golden["tensors"].contains("inputs_embeds")) test::expect_digest("inputs_embeds", embeds[0], golden["tensors"]["inputs_embeds"]);
+  for (int64_t layer = 0; layer < small->config.decoder.num_hidden_layers; ++layer) {
+    const std::string name = "layer." + std::to_string(layer);
+    if (!golden["tensors"].contains(name)) continue;
+    decoder::Taps taps;
+    taps.hidden_layer = layer;
+    small->decoder->forward(embeds, nullptr, &taps);
+    test::expect_digest(name, taps.hidden[0], golden["tensors"][name]);
+  }
+  const auto logits = small->decoder->logits(small->decoder->forward(embeds))[0];
+  if (golden["tensors"].contains("logits")) test::expect_digest("logits", logits, golden["tensors"]["logits"]);
+  const auto top = logits[logits.size(0) - 1];
+  for (size_t i = 0; i < golden["last_logits_top8"]["id"].size(); ++i)
+    EXPECT_NEAR(top[golden["last_logits_top8"]["id"][i].get<int64_t>()].item<float>(), golden["last_logits_top8"]["value"][i].get<float>(), 1e-4);
+
+  // 32 greedy steps through the cache; the stop id does not stop, as in the reference.
+  auto config = small->config.decoder;
+  decoder::KvCache cache(config, 1, embeds.size(1) + 40, at::kCPU, at::kFloat);
+  auto hidden = small->decoder->forward(embeds, &cache).select(1, embeds.size(1) - 1);
+  for (size_t step = 0; step < golden["greedy"]["ids"].size(); ++step) {
+    const auto [value, id] = small->decoder->logits(hidden)[0].max(0);
+    EXPECT_EQ(id.item<int64_t>(), golden["greedy"]["ids"][step].get<int64_t>()) << "step " << step;
+    EXPECT_NEAR(value.item<float>(), golden["greedy"]["top1_logit"][step].get<float>(), 2e-4) << "step " << step;
+    hidden = small->decoder->forward(small->decoder->embed(id.view({1, 1})), &cache).select(1, 0);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, SmallModel, testing::Values("small_text.json", "small_tiny.json", "small_small.json", "small_base.json", "small_large.json"),
+                         [](const auto& info) { return std::string(info.param).substr(6, std::string(info.param).size() - 11); });
+
+}  // namespace
+}  // namespace fovea

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("name", ["01-first-light"])
+def test_notebook_runs(name: str, root: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import nbformat
+    from conftest import environment
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    monkeypatch.setenv("FOVEA_MODEL", str(shipped))
+    monkeypatch.setenv("FOVEA_NOTEBOOK_RATIOS", "5,10")
+    monkeypatch.setenv("FOVEA_NOTEBOOK_PAGES", "1")
+    monkeypatch.setenv("FOVEA_NOTEBOOK_MAX_TOKENS", "900")
+    notebook = nbformat.read(root / "notebooks" / f"{name}.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(root / "notebooks")}}).execute()
+    pictures = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs if "image/png" in o.get("data", {})]
+    assert len(pictures) == 4

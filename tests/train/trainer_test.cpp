@@ -1,0 +1,133 @@
+// The trainer on a miniature: the loss falls, and stopping and going on gives the same weights as going straight through.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "fovea/base/file.h"
+#include "fovea/experiments/train_pages.h"
+#include "fovea/experiments/train_verb.h"
+#include "fovea/train/optimizer.h"
+#include "fovea/train/schedule.h"
+#include "fovea/weights/store.h"
+
+namespace fovea {
+namespace {
+namespace fs = std::filesystem;
+
+experiments::TrainConfig miniature_run(const std::string& out) {
+  experiments::TrainConfig c;
+  c.tokenizer = std::string(FOVEA_SOURCE_DIR) + "/models/reader-tiny/tokenizer.json";
+  c.pages.text = {std::string(FOVEA_SOURCE_DIR) + "/datasets/samples/en_state_of_the_union_1953.txt"};
+  c.pages.fonts = {"DejaVu Sans Mono"};
+  c.trainer.out = out;
+  c.trainer.preset = "miniature";
+  c.trainer.num_steps = 40;
+  c.trainer.tokens_per_batch = 1200;
+  c.trainer.max_pages_per_batch = 8;
+  c.trainer.prefetch_steps = 3;
+  c.trainer.log_every = 10;
+  c.trainer.checkpoint_every_s = 0;
+  c.trainer.workers = 2;
+  c.trainer.curriculum.sides_px = {128};
+  c.trainer.curriculum.ratio_high_first = c.trainer.curriculum.ratio_high_last = 4;
+  c.trainer.optimizer.warmup_steps = 5;
+  c.trainer.objective.probe_only_share = 0.1;
+  c.trainer.objective.probe_width = 64;
+  return c;
+}
+
+std::string folder_of(const std::string& name) {
+  const std::string folder = testing::TempDir() + "fovea_train_" + name + std::to_string(::getpid());
+  fs::remove_all(folder);
+  return folder;
+}
+
+TEST(Trainer, LossFallsAndResumeIsExact) {
+  at::set_num_threads(1);
+  const std::string straight = folder_of("straight"), broken = folder_of("broken");
+  std::vector<Json> log;
+  experiments::run_train(miniature_run(straight), [&](const Json& line) { log.push_back(line); });
+  ASSERT_EQ(log.size(), 4u);
+  EXPECT_LT(log.back()["reader_loss"].get<double>(), log[1]["reader_loss"].get<double>() - 0.3);
+  EXPECT_GT(log.back()["text_tokens_per_s"].get<double>(), 0);
+
+  int looks = 0;
+  auto result = experiments::run_train(miniature_run(broken), {}, [&] { return ++looks == 2; });
+  EXPECT_EQ(result.num_steps, 20);
+  result = experiments::run_train(miniature_run(broken));
+  EXPECT_EQ(result.num_steps, 40);
+  const weights::WeightStore a(straight + "/checkpoint/weights"), b(broken + "/checkpoint/weights");
+  ASSERT_EQ(a.entries().size(), b.entries().size());
+  for (const auto& entry : a.entries()) EXPECT_TRUE(at::equal(a.tensor(entry.name), b.tensor(entry.name))) << entry.name;
+
+  auto other = miniature_run(broken);
+  other.trainer.seed = 9;
+  EXPECT_THROW(experiments::run_train(other), ConfigError);  // a checkpoint of another configuration
+  fs::remove_all(straight);
+  fs::remove_all(broken);
+}
+
+TEST(Trainer, OrthogonalizeBringsSingularValuesNearOne) {
+  torch::manual_seed(0);
+  const auto matrices = at::randn({3, 20, 48});
+  const auto values = std::get<1>(at::linalg_svd(train::orthogonalize(matrices), false));
+  EXPECT_GT(values.min().item<float>(), 0.3f);
+  EXPECT_LT(values.max().item<float>(), 1.4f);
+  const auto tall = train::orthogonalize(matrices.transpose(1, 2));
+  EXPECT_TRUE(at::allclose(tall, train::orthogonalize(matrices).transpose(1, 2), 1e-3, 1e-4));
+}
+
+TEST(Trainer, PagesSayWhereEveryCharacterStands) {
+  experiments::TrainPagesConfig config;
+  config.text = miniature_run("x").pages.text;
+  const experiments::TrainPages pages(config);
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    const auto page = pages.draw({256, 600, seed});
+    ASSERT_EQ(page.text.size(), page.x_px.size());
+    ASSERT_EQ(page.glyph_char.size(), page.glyph_x_px.size());
+    EXPECT_GT(page.text.size(), 200u);
+    const auto again = pages.draw({256, 600, seed});
+    EXPECT_EQ(page.text, again.text);
+    EXPECT_EQ(page.image.pixels, again.image.pixels);
+    // Lines go down the page; ink is dark where a glyph is said to stand.
+    int64_t dark = 0;
+    for (size_t i = 0; i < page.glyph_char.size(); ++i) {
+      uint8_t darkest = 255;
+      for (int dy = -6; dy <= 6; ++dy)
+        for (int dx = -3; dx <= 3; ++dx) {
+          const int x = page.glyph_x_px[i] + dx, y = page.glyph_y_px[i] + dy;
+          if (x >= 0 && y >= 0 && x < 256 && y < 256) darkest = std::min(darkest, page.image.row(y)[x]);
+        }
+      dark += darkest < 200;
+    }
+    EXPECT_GT(dark, int64_t(page.glyph_char.size() * 95 / 100));
+  }
+}
+
+TEST(Trainer, ScheduleFollowsItsConfig) {
+  train::TrainerConfig config;
+  config.curriculum.extra_sides_share = 0;
+  for (int64_t step = 0; step < 200; ++step) {
+    const auto small = train::batch_spec(config, step, {0, 0, 0.2}, 64, 16, 3.4);
+    EXPECT_EQ(small.side_px, 128);
+    const auto large = train::batch_spec(config, step, {0, 4, 0.9}, 64, 16, 3.4);
+    EXPECT_LE(large.side_px, 640);
+    EXPECT_GE(large.ratio, config.curriculum.ratio_low - 1e-9);
+    EXPECT_LE(large.ratio, config.curriculum.ratio_high_last + 1e-9);
+  }
+  EXPECT_NEAR(train::learning_rate(config.optimizer, 1000, 0.3), config.optimizer.learning_rate, 1e-12);
+  EXPECT_NEAR(train::learning_rate(config.optimizer, 1000, 0.8), config.optimizer.learning_rate * 0.5, 1e-9);
+}
+
+TEST(Trainer, BadCorporaAreNamed) {
+  experiments::TrainPagesConfig config;
+  EXPECT_THROW(experiments::TrainPages{config}, ConfigError);
+  config.text = {"/nonexistent/corpus.txt"};
+  EXPECT_THROW(experiments::TrainPages{config}, IoError);
+  config.text = miniature_run("x").pages.text;
+  config.text_sha256 = {"00"};
+  EXPECT_THROW(experiments::TrainPages{config}, ConfigError);
+}
+
+}  // namespace
+}  // namespace fovea
