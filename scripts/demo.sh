@@ -3,7 +3,7 @@
 # arguments go to both `fovea curve` calls (for example: scripts/demo.sh --font "DejaVu Sans").
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-scripts/build.sh
+scripts/build.sh --target fovea-run fovea_python # what the demo runs; tests and benchmarks are built by theirs
 for kind in prose shuffled-words; do
   rm -rf "runs/demo/$kind" # nothing from an earlier run
   printf '\n== %s\n' "$kind"

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "fovea/base/error.h"
+#include "fovea/experiments/convert.h"
 #include "fovea/experiments/curve.h"
 #include "fovea/experiments/info.h"
 #include "fovea/experiments/run_folder.h"
@@ -45,6 +46,7 @@ const char kUsage[] =
     "fovea-run VERB [CONFIG.toml] [key=value ...]\n\n"
     "  curve    text in, compression curve out: summary.csv, results.jsonl, pages\n"
     "  train    train a reader\n"
+    "  convert  a model folder in other arithmetic: 8 or 4 bits, shards\n"
     "  info     names, shapes and parameter count of a preset or model folder\n"
     "  version  versions of Fovea and its libraries\n\n"
     "fovea-run VERB --help lists the options of a verb.\n";
@@ -166,6 +168,15 @@ int run_info(const std::vector<std::string>& words) {
   return 0;
 }
 
+int run_convert(const std::vector<std::string>& words) {
+  const auto config = read_config<ex::ConvertConfig>("convert", words);
+  const auto report = ex::convert_model(config);
+  std::printf("%s: %lld tensors, %lld bytes, mean relative error %.5f; worst:\n", config.out.c_str(), static_cast<long long>(report["num_tensors"].get<int64_t>()),
+              static_cast<long long>(report["num_bytes"].get<int64_t>()), report["mean_relative_error"].get<double>());
+  for (const auto& tensor : report["worst"]) std::printf("  %.5f  %s\n", tensor["relative_error"].get<double>(), tensor["name"].get<std::string>().c_str());
+  return 0;
+}
+
 int run(const std::vector<std::string>& command) {
   if (command.size() < 2 || command[1] == "--help" || command[1] == "-h" || command[1] == "help") {
     std::fputs(kUsage, command.size() < 2 ? stderr : stdout);
@@ -177,14 +188,15 @@ int run(const std::vector<std::string>& command) {
   for (const auto& word : words) help = help || word == "--help" || word == "-h";
   if (verb == "curve") return help ? (print_help<ex::CurveConfig>(verb), 0) : run_curve(words, command);
   if (verb == "train") return help ? (print_help<ex::TrainConfig>(verb), 0) : run_train(words);
+  if (verb == "convert") return help ? (print_help<ex::ConvertConfig>(verb), 0) : run_convert(words);
   if (verb == "info") return help ? (print_help<ex::InfoConfig>(verb), 0) : run_info(words);
   if (verb == "version" || verb == "--version") {
     const Json versions = ex::library_versions();
     for (const auto& item : versions.items()) std::printf("%-10s %s\n", item.key().c_str(), item.value().get<std::string>().c_str());
     return 0;
   }
-  const std::string near = fovea::nearest_word(verb, {"curve", "train", "info", "version"});
-  throw fovea::ConfigError("[fovea-run] unknown verb '" + verb + "'" + (near.empty() ? "; known: curve train info version" : ", did you mean '" + near + "'?"));
+  const std::string near = fovea::nearest_word(verb, {"curve", "train", "convert", "info", "version"});
+  throw fovea::ConfigError("[fovea-run] unknown verb '" + verb + "'" + (near.empty() ? "; known: curve train convert info version" : ", did you mean '" + near + "'?"));
 }
 
 /// One line: what LibTorch says goes over several.

@@ -87,6 +87,7 @@ Reader Reader::load(const std::string& folder, const LoadModelConfig& options) {
   }
   model->eval();
   for (auto& parameter : model->parameters()) parameter.set_requires_grad(false);
+  if (device.is_cpu() && dtype == at::kFloat) nn::pack_int8(*model->decoder);
   return Reader(std::move(config), std::move(model), std::move(tokenizer), device, dtype);
 }
 

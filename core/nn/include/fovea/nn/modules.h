@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "fovea/nn/int8_linear.h"
+
 namespace fovea::nn {
 
 /// Where and as what parameters are created.
@@ -21,8 +23,12 @@ struct Factory {
 class LinearImpl : public torch::nn::Module {
  public:
   LinearImpl(int64_t in, int64_t out, bool with_bias, const Factory& factory);
-  at::Tensor forward(const at::Tensor& x) { return at::linear(x, weight, bias); }
-  at::Tensor weight, bias;  ///< bias undefined without one
+  at::Tensor forward(const at::Tensor& x) {
+    if (int8 && !at::GradMode::is_enabled() && x.numel() <= Int8Weight::kMaxRows * x.size(-1)) return int8->multiply(x);
+    return at::linear(x, weight, bias);
+  }
+  at::Tensor weight, bias;                 ///< bias undefined without one
+  std::shared_ptr<const Int8Weight> int8;  ///< set by pack_int8: the same values for products of a few rows
 };
 TORCH_MODULE(Linear);
 

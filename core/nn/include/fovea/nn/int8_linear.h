@@ -1,0 +1,28 @@
+// Products of a few rows with an 8-bit weight on a CPU. Decoding a handful of pages reads every weight once a token: in 8 bits that is a
+// quarter of the memory traffic of float32, and the reader that ships then stays in the cache.
+#pragma once
+#include <torch/torch.h>
+
+#include <memory>
+
+namespace fovea::nn {
+
+/// A weight [out, in] as int8 with one float32 scale a row; arithmetic is float32.
+class Int8Weight {
+ public:
+  /// Largest number of rows of x that the product is meant for; for more, a float32 product is faster.
+  static constexpr int64_t kMaxRows = 32;
+  /// The exact int8 form of a float32 CPU weight, or null if it has none (|w - q scale| <= 1e-6 of the row's largest value,
+  /// `in` a multiple of 16). Weights loaded from 8-bit files have one.
+  static std::shared_ptr<const Int8Weight> from_exact(const at::Tensor& weight);
+  /// x [..., in] float32, contiguous or not, -> [..., out].
+  at::Tensor multiply(const at::Tensor& x) const;
+
+ private:
+  at::Tensor values_, scales_;  ///< int8 [out, in], float32 [out]
+};
+
+/// Gives every Linear of the module whose weight has an exact int8 form that form beside it. Returns how many.
+int64_t pack_int8(torch::nn::Module& module);
+
+}  // namespace fovea::nn

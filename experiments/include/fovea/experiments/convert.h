@@ -1,0 +1,27 @@
+// From one model folder to another: other arithmetic, 8 or 4 bits, shards.
+#pragma once
+#include "fovea/base/config.h"
+
+namespace fovea::experiments {
+
+struct ConvertConfig {
+  std::string model;                 ///< folder to read
+  std::string out;                   ///< folder to write
+  std::string quantize = "none";     ///< matrices: none | int8 (a scale a row) | int4 (a scale each 32 columns)
+  std::string dtype = "keep";        ///< all else: keep | float32 | bfloat16 | float16
+  double max_shard_mib = 15.5;
+
+  template <class V> void visit_fields(V& v) {
+    v.field("model", model, "model folder to read");
+    v.field("out", out, "model folder to write");
+    v.field("quantize", quantize, "8 or 4 bits for matrices", {.choices = {"none", "int8", "int4"}});
+    v.field("dtype", dtype, "type of what is not quantised", {.choices = {"keep", "float32", "bfloat16", "float16"}});
+    v.field("max_shard_mib", max_shard_mib, "largest file in MiB", {.min = 0.01});
+  }
+};
+
+/// Writes config.json, the tokenizer and the weights. Returns {num_tensors, num_bytes, mean_relative_error, worst: [{name, relative_error}]}.
+/// Errors: ConfigError, IoError, WeightsError.
+Json convert_model(const ConvertConfig& config);
+
+}  // namespace fovea::experiments

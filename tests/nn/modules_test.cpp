@@ -1,0 +1,62 @@
+#include "fovea/nn/modules.h"
+
+#include <gtest/gtest.h>
+
+#include "fovea/nn/initialise.h"
+
+namespace fovea {
+namespace {
+
+at::Tensor random_int8_weight(int64_t out, int64_t in) {
+  auto q = at::randint(-127, 128, {out, in}).to(at::kFloat);
+  q.select(1, 0).fill_(127);
+  return q * (at::rand({out, 1}) + 0.01);
+}
+
+TEST(Int8Linear, EqualsFloat32OnEveryNumberOfRows) {
+  torch::manual_seed(1);
+  torch::NoGradGuard no_grad;
+  for (const auto& [out, in] : {std::pair<int64_t, int64_t>{65, 48}, {512, 1280}, {1, 16}, {4096, 512}}) {
+    const auto weight = random_int8_weight(out, in);
+    const auto packed = nn::Int8Weight::from_exact(weight);
+    ASSERT_TRUE(packed);
+    for (int64_t rows : {1, 2, 3, 4, 7, 8, 9, 16, 31, 32}) {
+      const auto x = at::randn({rows, 1, in});
+      const auto expected = at::linear(x.to(at::kDouble), weight.to(at::kDouble));
+      const auto gap = (packed->multiply(x).to(at::kDouble) - expected).abs().max().item<double>();
+      EXPECT_LT(gap, 2e-6 * expected.abs().max().item<double>() + 1e-4 * expected.std(false).item<double>()) << out << " x " << in << ", " << rows << " rows";
+    }
+  }
+}
+
+TEST(Int8Linear, OnlyExactWeightsArePacked) {
+  torch::manual_seed(2);
+  EXPECT_FALSE(nn::Int8Weight::from_exact(at::randn({8, 32})));
+  EXPECT_FALSE(nn::Int8Weight::from_exact(random_int8_weight(8, 40)));  // 40 is no multiple of 16
+  EXPECT_TRUE(nn::Int8Weight::from_exact(at::zeros({8, 32})));
+}
+
+TEST(Attend, OneQueryOverACacheEqualsTheGeneralPath) {
+  torch::manual_seed(3);
+  const auto q = at::randn({2, 8, 1, 16}), k = at::randn({2, 2, 300, 16}), v = at::randn({2, 2, 300, 16});
+  const auto expected = at::scaled_dot_product_attention(q, k.repeat_interleave(4, 1), v.repeat_interleave(4, 1));
+  EXPECT_TRUE(at::allclose(nn::attend(q, k, v, true), expected, 1e-5, 1e-5));
+  // A cache grows inside a larger buffer: views of it must do.
+  const auto big_k = at::zeros({2, 2, 512, 16}), big_v = at::zeros({2, 2, 512, 16});
+  big_k.narrow(2, 0, 300).copy_(k);
+  big_v.narrow(2, 0, 300).copy_(v);
+  EXPECT_TRUE(at::allclose(nn::attend(q, big_k.narrow(2, 0, 300), big_v.narrow(2, 0, 300), true), expected, 1e-5, 1e-5));
+}
+
+TEST(Rotary, HalfSplitAndInFloat32) {
+  const auto line = nn::Rotary::line(5, 3, 8, 10000.0, at::kCPU);
+  EXPECT_EQ(line.cos.sizes().vec(), (std::vector<int64_t>{3, 4}));
+  EXPECT_NEAR(line.cos[0][0].item<float>(), std::cos(5.0), 1e-6);
+  const auto x = at::randn({1, 1, 3, 8});
+  const auto y = nn::rotate(x, line);
+  EXPECT_NEAR(y[0][0][1][2].item<float>(), (x[0][0][1][2] * line.cos[1][2] - x[0][0][1][6] * line.sin[1][2]).item<float>(), 1e-6);
+  EXPECT_TRUE(at::allclose(y.norm(), x.norm()));
+}
+
+}  // namespace
+}  // namespace fovea
