@@ -6,6 +6,7 @@
 
 #include "fovea/base/error.h"
 #include "fovea/cuda/ops.h"
+#include "one_query_attention.h"
 
 namespace fovea::nn {
 
@@ -92,6 +93,7 @@ static const bool without_cudnn_attention = [] {
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal) {
   const int64_t batch = q.size(0), heads = q.size(1), rows = q.size(2), dim = q.size(3);
   const int64_t kv_heads = k.size(1), keys = k.size(2);
+  if (rows == 1 && !q.requires_grad() && can_attend_one_query(q, k, v)) return attend_one_query(q, k, v);
   if (rows == 1 && !q.requires_grad()) {
     // One query a sequence: the heads that share a key head become the rows of one product; views only.
     const auto qg = (q * (1.0 / std::sqrt(double(dim)))).reshape({batch * kv_heads, heads / kv_heads, dim});
