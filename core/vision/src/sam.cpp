@@ -77,7 +77,7 @@ at::Tensor SamAttentionImpl::forward(const at::Tensor& x) {
     const auto grid = q.reshape({batch * heads, s, s, d});
     const auto bias_h = at::einsum("bhwc,hkc->bhwk", {grid, rh});  // [b H, s, s, s]: key row
     const auto bias_w = at::einsum("bhwc,wkc->bhwk", {grid, rw});  // key column
-    const auto bias = (bias_h.unsqueeze(-1) + bias_w.unsqueeze(-2)).view({batch, heads, tokens, tokens});
+    const auto bias = (bias_h.unsqueeze(-1) + bias_w.unsqueeze(-2)).reshape({batch, heads, tokens, tokens});
     attended = at::scaled_dot_product_attention(q, k, v, bias);
   } else {
     const auto rotary = config_.rotary ? nn::Rotary::grid(s, s, d, 100.0, x.device()) : nn::Rotary{};
@@ -107,9 +107,9 @@ at::Tensor SamBlockImpl::forward(const at::Tensor& x) {
     const int64_t batch = x.size(0), n = x.size(1), width = x.size(3), w = window_;
     const int64_t pad = (w - n % w) % w, m = n + pad, k = m / w;
     if (pad > 0) y = at::constant_pad_nd(y, {0, 0, 0, pad, 0, pad});
-    y = y.view({batch, k, w, k, w, width}).transpose(2, 3).reshape({batch * k * k, w, w, width});
+    y = y.reshape({batch, k, w, k, w, width}).transpose(2, 3).reshape({batch * k * k, w, w, width});
     y = attn(y);
-    y = y.view({batch, k, k, w, w, width}).transpose(2, 3).reshape({batch, m, m, width});
+    y = y.reshape({batch, k, k, w, w, width}).transpose(2, 3).reshape({batch, m, m, width});
     if (pad > 0) y = y.slice(1, 0, n).slice(2, 0, n);
   }
   const auto sum = x + y;
@@ -142,7 +142,7 @@ SamEncoderImpl::SamEncoderImpl(const SamConfig& c, const nn::Factory& factory) :
 at::Tensor resize_positions(const at::Tensor& table, int64_t side) {
   if (table.size(1) == side) return table;
   const auto resized = at::_upsample_bicubic2d_aa(table.to(at::kFloat).permute({0, 3, 1, 2}).contiguous(), {side, side}, /*align_corners=*/false);
-  return resized.permute({0, 2, 3, 1}).to(table.scalar_type());
+  return resized.permute({0, 2, 3, 1}).contiguous().to(table.scalar_type());
 }
 
 at::Tensor SamEncoderImpl::forward(const at::Tensor& pixels) {
