@@ -83,7 +83,7 @@ at::Tensor rotate(const at::Tensor& x, const Rotary& rotary) {
   return at::cat({halves[0] * c - halves[1] * s, halves[1] * c + halves[0] * s}, -1);
 }
 
-// cuDNN plans its attention anew for every shape, some 100 ms each; pages come in all lengths. Measured: training 3.4 times as fast
+// cuDNN's attention presumably plans anew for every shape, and pages come in all lengths. Measured: training 3.4 times as fast
 // without it (experiments/LOG.md, 2026-11-22).
 static const bool without_cudnn_attention = [] {
   at::globalContext().setSDPUseCuDNN(false);
