@@ -64,6 +64,7 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
     std::copy(page.image.pixels.begin(), page.image.pixels.end(), batch.pixels.data_ptr<uint8_t>() + b * side * side);
     int64_t* inputs = batch.inputs.data_ptr<int64_t>() + b * width;
     inputs[0] = bos;
+    Rng noise(batch_seed, 6, uint64_t(b));
     uint32_t begin = 0;
     const auto& ids = encoded[b].ids;
     for (size_t t = 0; t < ids.size() + (cut[size_t(b)] ? 0 : 1); ++t, ++at) {
@@ -71,7 +72,8 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
       batch.targets.data_ptr<int64_t>()[at] = end ? eos : ids[t];
       batch.positions.data_ptr<int64_t>()[at] = b * width + int64_t(t);
       if (end) continue;
-      inputs[t + 1] = ids[t];
+      const bool replaced = config.objective.input_noise > 0 && noise.chance(config.objective.input_noise);
+      inputs[t + 1] = replaced ? int64_t(noise.below(uint64_t(tokenizer.vocab_size()))) : ids[t];
       // The first byte that is no space: a token's leading space belongs to the place before it.
       size_t first = begin;
       while (first + 1 < encoded[b].byte_ends[t] && page.text[first] == ' ') ++first;

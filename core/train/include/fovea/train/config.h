@@ -73,6 +73,8 @@ struct ObjectiveConfig {
   int64_t probe_width = 1024;
   double guide = 0.15;         ///< attention of four heads on the token under the next glyph
   double guide_offset = 0.5;   ///< read-out of the glyph's place in the token, times guide
+  double input_noise = 0;      ///< share of the text tokens that the decoder is given that are replaced by random ones: reading must not hang on
+                               ///< what was read before (10 % in Nougat, arXiv 2308.13418, section 5.4)
   int64_t guide_layer = 2;     ///< decoder layer (from 0) whose attention is guided; the one below is read out
 
   template <class V> void visit_fields(V& v) {
@@ -84,6 +86,7 @@ struct ObjectiveConfig {
     v.field("probe_width", probe_width, "hidden width of the probe", {.min = 1});
     v.field("guide", guide, "weight of guided attention", {.min = 0});
     v.field("guide_offset", guide_offset, "weight of the offset read-out within guided attention", {.min = 0});
+    v.field("input_noise", input_noise, "share of the decoder's text tokens replaced by random ones", {.min = 0, .max = 1});
     v.field("guide_layer", guide_layer, "decoder layer whose attention is guided", {.min = 1});
   }
 };
