@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/build.sh --target fovea-run fovea_python # what the demo runs; tests and benchmarks are built by theirs
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}" # waiting threads leave the cores to whoever works, other programs included
 for kind in prose shuffled-words; do
   rm -rf "runs/demo/$kind" # nothing from an earlier run
   printf '\n== %s\n' "$kind"

@@ -519,8 +519,10 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
         check_stop();
 
         std::vector<bool> finished(batch.size(), false);
+        double tokens_in_flight = 0;  // of pages not yet finished
         const auto on_done = [&](size_t i, const model::Reading& reading) {
           finished[i] = true;
+          tokens_in_flight -= double(reading.generated.ids.size());
           const PlannedPage& planned = *batch[i];
           if (is_done(&planned)) return;
           const render::Page& page = pages[i];
@@ -565,11 +567,12 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
           if (callbacks.on_page) callbacks.on_page(line);
           report(0, true);
         };
-        const auto on_step = [&](size_t step) {
-          double in_flight = 0;
+        const auto on_step = [&](size_t num_tokens) {
+          tokens_in_flight += double(num_tokens);
+          double unfinished = 0;
           for (size_t i = 0; i < batch.size(); ++i)
-            if (!finished[i] && !is_done(batch[i])) in_flight += std::min(double(step), batch[i]->work);
-          report(in_flight, false);
+            if (!finished[i] && !is_done(batch[i])) unfinished += batch[i]->work;
+          report(std::clamp(tokens_in_flight, 0.0, unfinished), false);
           check_stop();
         };
         auto generate = config.generate;

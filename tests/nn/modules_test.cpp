@@ -29,6 +29,30 @@ TEST(Int8Linear, EqualsFloat32OnEveryNumberOfRows) {
   }
 }
 
+TEST(Int8Linear, EveryFormOnPlainArrays) {
+  torch::manual_seed(4);
+  for (auto simd : {nn::Simd::kPlain, nn::Simd::kAvx2, nn::Simd::kAvx512}) {
+    if (simd > nn::best_simd()) continue;
+    for (const auto& [out, in] : {std::pair<int64_t, int64_t>{65, 48}, {16, 1280}, {1, 16}, {1000, 512}}) {
+      const auto weight = random_int8_weight(out, in);
+      const auto packed = nn::Int8Weight::from_exact(weight);
+      const auto x = at::randn({33, in}), before = at::randn({33, out});
+      const auto expected = at::linear(x.to(at::kDouble), weight.to(at::kDouble));
+      const double close = 1e-5 * expected.abs().max().item<double>();
+      auto all = at::empty({33, out}), sum = before.clone();
+      packed->multiply(x.data_ptr<float>(), 33, all.data_ptr<float>(), false, simd);
+      packed->multiply(x.data_ptr<float>(), 33, sum.data_ptr<float>(), /*add=*/true, simd);
+      EXPECT_LT((all - expected).abs().max().item<double>(), close);
+      EXPECT_LT((sum - before - expected).abs().max().item<double>(), close);
+      for (int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 16}) {  // a row's result is the same to the last bit in any company
+        auto some = at::empty({rows, out});
+        packed->multiply(x.data_ptr<float>(), rows, some.data_ptr<float>(), false, simd);
+        EXPECT_TRUE(at::equal(some, all.narrow(0, 0, rows))) << rows << " rows";
+      }
+    }
+  }
+}
+
 TEST(Int8Linear, OnlyExactWeightsArePacked) {
   torch::manual_seed(2);
   EXPECT_FALSE(nn::Int8Weight::from_exact(at::randn({8, 32})));

@@ -1,9 +1,20 @@
 #include "fovea/decoder/generate.h"
 
-#include <algorithm>
+#include <ATen/Parallel.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "cpu_decoder.h"
 #include "fovea/base/error.h"
 #include "fovea/base/random.h"
+#include "fovea/nn/row_ops.h"
 
 namespace fovea::decoder {
 
@@ -45,6 +56,181 @@ int64_t sample_row(const float* p, int64_t vocab, double top_p, Rng& rng) {
   return order[count - 1];
 }
 
+// A sequence takes its next token; `limit` is the most it may have. Returns whether it is done.
+bool take(Generated& result, int64_t id, float probability, const GenerateConfig& config, int64_t eos, int64_t limit) {
+  if (id == eos) return true;
+  result.ids.push_back(int32_t(id));
+  result.probabilities.push_back(probability);
+  const int64_t period = find_loop(result.ids, config.loop_min_repeats, config.loop_max_period, config.loop_min_tokens);
+  if (period > 0) {
+    result.reason = StopReason::kLoop;
+    result.loop_period = period;
+    // Back to the first copy of the block.
+    size_t end = result.ids.size();
+    while (end > size_t(2 * period) && result.ids[end - 1] == result.ids[end - 1 - size_t(period)]) --end;
+    result.ids.resize(std::max<size_t>(end, size_t(period)));
+    result.probabilities.resize(result.ids.size());
+    return true;
+  }
+  if (int64_t(result.ids.size()) == limit) {
+    result.reason = StopReason::kLength;
+    return true;
+  }
+  return false;
+}
+
+// The sequences of one generate() call, worked off by threads that each take a few of them for a few steps. What is left goes back to the
+// queue, so that a thread which the machine slows down holds nobody up, and the last long sequences spread over all threads.
+class Team {
+ public:
+  Team(const CpuDecoder& decoder, const DecoderConfig& shape, const KvCache& cache, const at::Tensor& logits, const GenerateConfig& config,
+       int64_t limit, std::vector<Generated>& results)
+      : decoder_(decoder), shape_(shape), config_(config), limit_(limit), runs_(results.size()) {
+    for (size_t i = 0; i < runs_.size(); ++i) {
+      Run& run = runs_[i];
+      run.index = i;
+      run.result = &results[i];
+      run.rng = Rng(uint64_t(config.seed), 77, i);
+      run.sequence = decoder.sequence(cache, int64_t(i));
+      if (advance(run, logits.const_data_ptr<float>() + int64_t(i) * shape.vocab_size, probabilities_)) done_.push_back(&run);
+      else waiting_.push_back(&run);
+    }
+    tokens_ = runs_.size();
+    left_ = waiting_.size();
+  }
+
+  // Callbacks run on the calling thread alone.
+  void work(int num_threads, const std::function<void(size_t, const Generated&)>& on_done, const std::function<void(size_t)>& on_step) {
+    num_threads_ = std::max(1, std::min(num_threads, int(waiting_.size())));
+    std::vector<std::thread> helpers;
+    const auto join = [&] {
+      {
+        std::lock_guard lock(mutex_);
+        stop_ = true;
+      }
+      changed_.notify_all();
+      for (auto& helper : helpers) helper.join();
+    };
+    const auto tell = [&] {
+      std::deque<Run*> done;
+      {
+        std::lock_guard lock(mutex_);
+        done.swap(done_);
+        if (failure_) std::rethrow_exception(failure_);
+      }
+      for (Run* run : done)
+        if (on_done) on_done(run->index, *run->result);
+      if (const size_t tokens = tokens_.exchange(0); tokens > 0 && on_step) on_step(tokens);
+    };
+    try {
+      for (int t = 1; t < num_threads_; ++t)
+        helpers.emplace_back([this] {
+          try {
+            serve({});
+          } catch (...) {
+            std::lock_guard lock(mutex_);
+            failure_ = std::current_exception();
+            stop_ = true;
+            changed_.notify_all();
+          }
+        });
+      serve(tell);
+    } catch (...) {
+      join();
+      throw;
+    }
+    join();
+    tell();
+  }
+
+ private:
+  struct Run {
+    size_t index = 0;
+    Generated* result = nullptr;
+    Rng rng{0, 0, 0};
+    int64_t next = 0;  // the token that the next step reads
+    CpuDecoder::Sequence sequence;
+  };
+
+  bool advance(Run& run, const float* logits, std::vector<float>& probabilities) {
+    nn::Choice choice;
+    if (config_.temperature > 0) {
+      probabilities.resize(size_t(shape_.vocab_size));
+      nn::softmax_row(logits, probabilities.data(), shape_.vocab_size, float(config_.temperature));
+      choice.id = sample_row(probabilities.data(), shape_.vocab_size, config_.top_p, run.rng);
+      choice.probability = probabilities[size_t(choice.id)];
+    } else {
+      choice = nn::most_likely(logits, shape_.vocab_size);
+    }
+    run.next = choice.id;
+    const bool done = take(*run.result, choice.id, choice.probability, config_, shape_.eos_token_id, limit_);
+    if (done) run.sequence = {};
+    return done;
+  }
+
+  // One thread's part. tell: the caller's, who is also woken now and then to hear of the others' work.
+  void serve(const std::function<void()>& tell) {
+    constexpr int kSteps = 16;      // between two looks at the queue
+    constexpr size_t kMaxRows = 16; // more do not make the products faster
+    CpuDecoder::Scratch scratch;
+    std::vector<float> probabilities;
+    std::vector<Run*> mine;
+    std::vector<CpuDecoder::Sequence*> sequences;
+    std::vector<int64_t> ids;
+    for (;;) {
+      if (tell) tell();
+      {
+        std::unique_lock lock(mutex_);
+        const auto ready = [&] { return stop_ || left_ == 0 || !waiting_.empty() || (tell && !done_.empty()); };
+        if (tell) changed_.wait_for(lock, std::chrono::milliseconds(50), ready);
+        else changed_.wait(lock, ready);
+        if (stop_ && !tell) return;
+        if (left_ == 0) return;
+        const size_t threads = size_t(num_threads_), share = std::min(kMaxRows, (left_ + threads - 1) / threads);
+        for (; mine.size() < share && !waiting_.empty(); waiting_.pop_front()) mine.push_back(waiting_.front());
+      }
+      bool news = false;
+      for (int step = 0; step < kSteps && !mine.empty() && !news; ++step) {
+        sequences.clear();
+        ids.clear();
+        for (Run* run : mine) sequences.push_back(&run->sequence), ids.push_back(run->next);
+        const float* logits = decoder_.step(sequences, ids, scratch);
+        tokens_ += mine.size();
+        std::vector<Run*> going, done;
+        for (size_t i = 0; i < mine.size(); ++i)
+          (advance(*mine[i], logits + int64_t(i) * shape_.vocab_size, probabilities) ? done : going).push_back(mine[i]);
+        mine.swap(going);
+        if (!done.empty()) {
+          std::lock_guard lock(mutex_);
+          done_.insert(done_.end(), done.begin(), done.end());
+          left_ -= done.size();
+          changed_.notify_all();
+          news = bool(tell);  // the callback may take long: the others may have the rest meanwhile
+        }
+      }
+      std::lock_guard lock(mutex_);
+      waiting_.insert(waiting_.end(), mine.begin(), mine.end());
+      mine.clear();
+      changed_.notify_all();
+    }
+  }
+
+  const CpuDecoder& decoder_;
+  const DecoderConfig& shape_;
+  const GenerateConfig& config_;
+  const int64_t limit_;
+  int num_threads_ = 1;
+  std::vector<Run> runs_;
+  std::vector<float> probabilities_;
+  std::mutex mutex_;  // of all below
+  std::condition_variable changed_;
+  std::deque<Run*> waiting_, done_;
+  size_t left_ = 0;  // not done, waiting or in work
+  bool stop_ = false;
+  std::exception_ptr failure_;
+  std::atomic<size_t> tokens_{0};  // since the last on_step
+};
+
 }  // namespace
 
 std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts, const GenerateConfig& config,
@@ -58,14 +244,22 @@ std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts,
                      std::to_string(decoder.config.max_position_embeddings));
   const int64_t limit = std::min(config.max_new_tokens, room);
   std::vector<Generated> results(batch);
+
+  KvCache cache(decoder.config, batch, prompt_length + limit, prompts.device(), prompts.scalar_type());
+  auto hidden = decoder.forward(prompts, &cache).select(1, prompt_length - 1);  // [B, D]
+  if (prompts.is_cpu() && prompts.scalar_type() == at::kFloat)
+    if (const auto fast = CpuDecoder::make(decoder, prompt_length + limit)) {
+      Team team(*fast, decoder.config, cache, decoder.logits(hidden).contiguous(), config, limit, results);
+      cache = KvCache(decoder.config, 0, 0, prompts.device(), prompts.scalar_type());  // the team has its own
+      team.work(at::get_num_threads(), on_done, on_step);
+      return results;
+    }
+
   std::vector<Rng> streams;
   for (int64_t i = 0; i < batch; ++i) streams.emplace_back(uint64_t(config.seed), 77, uint64_t(i));
   std::vector<int64_t> active(batch);
   for (int64_t i = 0; i < batch; ++i) active[i] = i;
-
-  KvCache cache(decoder.config, batch, prompt_length + limit, prompts.device(), prompts.scalar_type());
-  auto hidden = decoder.forward(prompts, &cache).select(1, prompt_length - 1);  // [B, D]
-  for (int64_t step = 0; step < limit && !active.empty(); ++step) {
+  while (!active.empty()) {
     const auto probabilities = at::softmax(decoder.logits(hidden).to(at::kFloat) / (config.temperature > 0 ? config.temperature : 1.0), -1);
     at::Tensor ids, chosen;
     if (config.temperature > 0) {
@@ -82,27 +276,7 @@ std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts,
     std::vector<int64_t> kept_rows, still_active;
     for (size_t row = 0; row < active.size(); ++row) {
       Generated& result = results[active[row]];
-      const int64_t id = ids.data_ptr<int64_t>()[row];
-      bool done = id == decoder.config.eos_token_id;
-      if (!done) {
-        result.ids.push_back(int32_t(id));
-        result.probabilities.push_back(chosen.data_ptr<float>()[row]);
-        const int64_t period = find_loop(result.ids, config.loop_min_repeats, config.loop_max_period, config.loop_min_tokens);
-        if (period > 0) {
-          result.reason = StopReason::kLoop;
-          result.loop_period = period;
-          // Back to the first copy of the block.
-          size_t end = result.ids.size();
-          while (end > size_t(2 * period) && result.ids[end - 1] == result.ids[end - 1 - size_t(period)]) --end;
-          result.ids.resize(std::max<size_t>(end, size_t(period)));
-          result.probabilities.resize(result.ids.size());
-          done = true;
-        } else if (step + 1 == limit) {
-          result.reason = StopReason::kLength;
-          done = true;
-        }
-      }
-      if (done) {
+      if (take(result, ids.data_ptr<int64_t>()[row], chosen.data_ptr<float>()[row], config, decoder.config.eos_token_id, limit)) {
         if (on_done) on_done(size_t(active[row]), result);
       } else {
         kept_rows.push_back(int64_t(row));

@@ -1,5 +1,9 @@
 #include "fovea/model/optical_model.h"
 
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 
 #include "fovea/base/error.h"
@@ -94,17 +98,28 @@ Reader Reader::load(const std::string& folder, const LoadModelConfig& options) {
 std::vector<VisionTokens> Reader::encode(const std::vector<const Image*>& pages) {
   torch::NoGradGuard no_grad;
   const auto bytes = vision::bytes_from_images(pages, config_.encoder);
-  std::vector<VisionTokens> out;
-  // A few pages at a time: the tower's activations are some 30 MB a page.
-  const int64_t at_once = device_.is_cuda() ? 64 : 2;
-  for (int64_t first = 0; first < bytes.size(0); first += at_once) {
-    const auto part = bytes.slice(0, first, first + at_once).to(device_);
+  std::vector<VisionTokens> out(pages.size());
+  const auto encode_some = [&](int64_t first, int64_t count) {
+    const auto part = bytes.slice(0, first, first + count).to(device_);
     const auto encoded = model_->encoder(vision::pixels_from_bytes(part, config_.encoder, dtype_));
     const auto host = encoded.sequence.to(at::kCPU);
     const int64_t grid = part.size(2) / config_.encoder.stride_px();
-    for (int64_t i = 0; i < host.size(0); ++i)
-      out.push_back({host[i].clone(), grid, grid, grid * grid, config_.name});
+    for (int64_t i = 0; i < count; ++i) out[size_t(first + i)] = {host[i].clone(), grid, grid, grid * grid, config_.name};
+  };
+  const int64_t num_pages = bytes.size(0);
+  if (device_.is_cuda()) {
+    constexpr int64_t kAtOnce = 64;
+    for (int64_t first = 0; first < num_pages; first += kAtOnce) encode_some(first, std::min(kAtOnce, num_pages - first));
+    return out;
   }
+  // On a CPU every thread has a page of its own (LibTorch's operations take one thread each then); the tower's activations are some 30 MB
+  // a page. Pages are handed out one by one, as threads are not equally fast.
+  const int64_t num_threads = std::min<int64_t>(at::get_num_threads(), num_pages);
+  std::atomic<int64_t> next{0};
+  at::parallel_for(0, num_threads, 1, [&](int64_t, int64_t) {
+    torch::NoGradGuard no_grad_here;
+    for (int64_t page; (page = next.fetch_add(1)) < num_pages;) encode_some(page, 1);
+  });
   return out;
 }
 

@@ -14,83 +14,86 @@
 namespace fovea::nn {
 namespace {
 
-// Rows of x and pairs of output rows whose sums stay in registers.
-constexpr int kRowTile = 8;
+constexpr int64_t kPanel = 16;  // outputs side by side
+constexpr int64_t kTurn = 4;    // panels that all rows meet before the next are read
 
-// y[m][n] for up to kRowTile rows of x [rows, in] and output rows [begin, end) of w [out, in]; y has `stride` columns.
-// The plain form; the others compute the same sums 16 or 8 at a time.
-void multiply_plain(const float* x, const int8_t* w, const float* scale, float* y, int rows, int64_t in, int64_t stride, int64_t begin, int64_t end) {
-  for (int64_t n = begin; n < end; ++n)
-    for (int m = 0; m < rows; ++m) {
-      float sum = 0;
-      for (int64_t k = 0; k < in; ++k) sum += float(w[n * in + k]) * x[m * in + k];
-      y[m * stride + n] = sum * scale[n];
-    }
+// Unscaled sums of kRows rows of x [kRows, in] with kPanels panels of w, into tile [kRows, 16 kPanels]. All sums stay in registers.
+using Tile = void (*)(const float* x, int64_t in, const int8_t* w, float* tile);
+
+template <int kRows> void tile_plain(const float* x, int64_t in, const int8_t* w, float* tile) {
+  std::fill(tile, tile + kRows * kPanel, 0.0f);
+  for (int64_t k = 0; k < in; ++k)
+    for (int m = 0; m < kRows; ++m)
+      for (int64_t j = 0; j < kPanel; ++j) tile[m * kPanel + j] += x[m * in + k] * float(w[k * kPanel + j]);
 }
 
 #if defined(__x86_64__)
-template <int kRows>
-__attribute__((target("avx512f"))) void multiply_avx512(const float* x, const int8_t* w, const float* scale, float* y, int64_t in, int64_t stride,
-                                                        int64_t begin, int64_t end) {
-  for (int64_t n = begin; n < end; n += 2) {
-    const int8_t *w0 = w + n * in, *w1 = n + 1 < end ? w0 + in : w0;
-    __m512 sum0[kRows], sum1[kRows];
-    for (int m = 0; m < kRows; ++m) sum0[m] = sum1[m] = _mm512_setzero_ps();
-    for (int64_t k = 0; k < in; k += 16) {
-      const __m512 a = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w0 + k))));
-      const __m512 b = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w1 + k))));
-      for (int m = 0; m < kRows; ++m) {
-        const __m512 v = _mm512_loadu_ps(x + m * in + k);
-        sum0[m] = _mm512_fmadd_ps(a, v, sum0[m]);
-        sum1[m] = _mm512_fmadd_ps(b, v, sum1[m]);
-      }
-    }
+template <int kRows, int kPanels>
+__attribute__((target("avx512f"))) void tile_avx512(const float* x, int64_t in, const int8_t* w, float* tile) {
+  __m512 sums[kRows][kPanels];
+  for (int m = 0; m < kRows; ++m)
+    for (int p = 0; p < kPanels; ++p) sums[m][p] = _mm512_setzero_ps();
+  for (int64_t k = 0; k < in; ++k) {
+    __m512 weights[kPanels];
+    for (int p = 0; p < kPanels; ++p)
+      weights[p] = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(w + (p * in + k) * kPanel))));
     for (int m = 0; m < kRows; ++m) {
-      y[m * stride + n] = _mm512_reduce_add_ps(sum0[m]) * scale[n];
-      if (n + 1 < end) y[m * stride + n + 1] = _mm512_reduce_add_ps(sum1[m]) * scale[n + 1];
+      const __m512 v = _mm512_set1_ps(x[m * in + k]);
+      for (int p = 0; p < kPanels; ++p) sums[m][p] = _mm512_fmadd_ps(v, weights[p], sums[m][p]);
     }
   }
+  for (int m = 0; m < kRows; ++m)
+    for (int p = 0; p < kPanels; ++p) _mm512_storeu_ps(tile + (m * kPanels + p) * kPanel, sums[m][p]);
 }
 
-template <int kRows>
-__attribute__((target("avx2,fma"))) void multiply_avx2(const float* x, const int8_t* w, const float* scale, float* y, int64_t in, int64_t stride,
-                                                       int64_t begin, int64_t end) {
-  for (int64_t n = begin; n < end; ++n) {
-    const int8_t* row = w + n * in;
-    __m256 sum[kRows];
-    for (int m = 0; m < kRows; ++m) sum[m] = _mm256_setzero_ps();
-    for (int64_t k = 0; k < in; k += 8) {
-      const __m256 a = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + k))));
-      for (int m = 0; m < kRows; ++m) sum[m] = _mm256_fmadd_ps(a, _mm256_loadu_ps(x + m * in + k), sum[m]);
-    }
+template <int kRows> __attribute__((target("avx2,fma"))) void tile_avx2(const float* x, int64_t in, const int8_t* w, float* tile) {
+  __m256 sums[kRows][2];
+  for (int m = 0; m < kRows; ++m) sums[m][0] = sums[m][1] = _mm256_setzero_ps();
+  for (int64_t k = 0; k < in; ++k) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(w + k * kPanel));
+    const __m256 low = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+    const __m256 high = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)));
     for (int m = 0; m < kRows; ++m) {
-      const __m128 half = _mm_add_ps(_mm256_castps256_ps128(sum[m]), _mm256_extractf128_ps(sum[m], 1));
-      const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
-      y[m * stride + n] = _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1))) * scale[n];
+      const __m256 v = _mm256_broadcast_ss(x + m * in + k);
+      sums[m][0] = _mm256_fmadd_ps(v, low, sums[m][0]);
+      sums[m][1] = _mm256_fmadd_ps(v, high, sums[m][1]);
     }
   }
+  for (int m = 0; m < kRows; ++m)
+    for (int p = 0; p < 2; ++p) _mm256_storeu_ps(tile + m * kPanel + 8 * p, sums[m][p]);
 }
-#define FOVEA_ROWS(name)                                                                        \
-  switch (rows) {                                                                               \
-    case 1: return name<1>(x, w, scale, y, in, stride, begin, end);                             \
-    case 2: return name<2>(x, w, scale, y, in, stride, begin, end);                             \
-    case 3: return name<3>(x, w, scale, y, in, stride, begin, end);                             \
-    case 4: return name<4>(x, w, scale, y, in, stride, begin, end);                             \
-    case 5: return name<5>(x, w, scale, y, in, stride, begin, end);                             \
-    case 6: return name<6>(x, w, scale, y, in, stride, begin, end);                             \
-    case 7: return name<7>(x, w, scale, y, in, stride, begin, end);                             \
-    default: return name<8>(x, w, scale, y, in, stride, begin, end);                            \
-  }
 #endif
 
-void multiply_tile(const float* x, const int8_t* w, const float* scale, float* y, int rows, int64_t in, int64_t stride, int64_t begin, int64_t end) {
+// Forms for 1, 2, .. rows: of one panel, and of `panels` at once, which keeps enough sums in flight when the rows are few.
+struct Kernel {
+  int max_rows;
+  Tile one[8];
+  struct {
+    int panels;
+    Tile tile;
+  } many[8];
+};
+
+const Kernel& kernel_of(Simd simd) {
+  static const Kernel plain = {4, {tile_plain<1>, tile_plain<2>, tile_plain<3>, tile_plain<4>}, {}};
 #if defined(__x86_64__)
-  static const bool has_avx512 = __builtin_cpu_supports("avx512f");
-  static const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (has_avx512) FOVEA_ROWS(multiply_avx512)
-  if (has_avx2) FOVEA_ROWS(multiply_avx2)
+  static const Kernel avx2 = {6, {tile_avx2<1>, tile_avx2<2>, tile_avx2<3>, tile_avx2<4>, tile_avx2<5>, tile_avx2<6>}, {}};
+  static const Kernel avx512 = {8,
+                                {tile_avx512<1, 1>, tile_avx512<2, 1>, tile_avx512<3, 1>, tile_avx512<4, 1>, tile_avx512<5, 1>, tile_avx512<6, 1>,
+                                 tile_avx512<7, 1>, tile_avx512<8, 1>},
+                                {{4, tile_avx512<1, 4>},
+                                 {4, tile_avx512<2, 4>},
+                                 {4, tile_avx512<3, 4>},
+                                 {4, tile_avx512<4, 4>},
+                                 {2, tile_avx512<5, 2>},
+                                 {2, tile_avx512<6, 2>},
+                                 {2, tile_avx512<7, 2>},
+                                 {2, tile_avx512<8, 2>}}};
+  if (simd == Simd::kAvx512) return avx512;
+  if (simd == Simd::kAvx2) return avx2;
 #endif
-  multiply_plain(x, w, scale, y, rows, in, stride, begin, end);
+  (void)simd;
+  return plain;
 }
 
 }  // namespace
@@ -104,24 +107,57 @@ std::shared_ptr<const Int8Weight> Int8Weight::from_exact(const at::Tensor& weigh
   const auto gap = std::get<0>((weight - values * scales.unsqueeze(1)).abs().max(1));
   if ((gap > largest * 1e-6).any().item<bool>()) return nullptr;
   auto out = std::make_shared<Int8Weight>();
-  out->values_ = values.to(at::kChar).contiguous();
+  out->out_ = weight.size(0);
+  out->in_ = weight.size(1);
+  const int64_t panels = (out->out_ + kPanel - 1) / kPanel;
+  const auto padded = at::constant_pad_nd(values.to(at::kChar), {0, 0, 0, panels * kPanel - out->out_});
+  out->values_ = padded.view({panels, kPanel, out->in_}).transpose(1, 2).contiguous();
   out->scales_ = scales.contiguous();
   return out;
 }
 
+void Int8Weight::multiply_panels(const float* x, int64_t rows, float* y, bool add, Simd simd, int64_t begin, int64_t end) const {
+  const Kernel& kernel = kernel_of(simd);
+  const int8_t* w = values_.const_data_ptr<int8_t>();
+  const float* scales = scales_.const_data_ptr<float>();
+  alignas(64) float tile[256];
+  // As many rows in every tile as in the others: 9 are 5 and 4, not 8 and 1.
+  const int64_t num_tiles = (rows + kernel.max_rows - 1) / kernel.max_rows;
+  // A few panels stay in the cache while all rows meet them.
+  for (int64_t turn = begin; turn < end; turn += kTurn)
+    for (int64_t t = 0; t < num_tiles; ++t) {
+      const int64_t first = rows * t / num_tiles, count = rows * (t + 1) / num_tiles - first, turn_end = std::min(turn + kTurn, end);
+      const auto& many = kernel.many[count - 1];
+      for (int64_t panel = turn; panel < turn_end;) {
+        const bool wide = many.panels > 0 && panel + many.panels <= turn_end;
+        const int64_t panels = wide ? many.panels : 1, columns = std::min(panels * kPanel, out_ - panel * kPanel);
+        (wide ? many.tile : kernel.one[count - 1])(x + first * in_, in_, w + panel * in_ * kPanel, tile);
+        for (int64_t m = 0; m < count; ++m) {
+          float* target = y + (first + m) * out_ + panel * kPanel;
+          const float *sums = tile + m * panels * kPanel, *scale = scales + panel * kPanel;
+          if (add)
+            for (int64_t j = 0; j < columns; ++j) target[j] += sums[j] * scale[j];
+          else
+            for (int64_t j = 0; j < columns; ++j) target[j] = sums[j] * scale[j];
+        }
+        panel += panels;
+      }
+    }
+}
+
+void Int8Weight::multiply(const float* x, int64_t rows, float* y, bool add, Simd simd) const {
+  multiply_panels(x, rows, y, add, simd, 0, values_.size(0));
+}
+
 at::Tensor Int8Weight::multiply(const at::Tensor& x) const {
-  const int64_t in = values_.size(1), count = values_.size(0), rows = x.numel() / in;
+  const int64_t rows = x.numel() / in_;
   const auto input = x.contiguous();
   auto shape = x.sizes().vec();
-  shape.back() = count;
+  shape.back() = out_;
   auto out = at::empty(shape, x.options());
-  const float *xp = input.data_ptr<float>(), *scale = scales_.data_ptr<float>();
-  const int8_t* w = values_.data_ptr<int8_t>();
+  const float* xp = input.const_data_ptr<float>();
   float* y = out.data_ptr<float>();
-  at::parallel_for(0, count, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t m = 0; m < rows; m += kRowTile)
-      multiply_tile(xp + m * in, w, scale, y + m * count, int(std::min<int64_t>(kRowTile, rows - m)), in, count, begin, end);
-  });
+  at::parallel_for(0, values_.size(0), 4, [&](int64_t begin, int64_t end) { multiply_panels(xp, rows, y, false, best_simd(), begin, end); });
   return out;
 }
 

@@ -8,6 +8,8 @@
 
 namespace fovea::decoder {
 
+class CpuDecoder;  // src/cpu_decoder.h: reads the weights of the layers below
+
 /// Keys and values of the positions so far; grows as needed up to its capacity. All sequences of a batch have the same length.
 class KvCache {
  public:
@@ -19,6 +21,9 @@ class KvCache {
   void advance(int64_t count) { length_ += count; }
   /// Keeps the given sequences only (int64 [B']).
   void keep(const at::Tensor& rows);
+  /// Keys and values of a layer so far, [B, Hk, length, d], views.
+  at::Tensor keys(int64_t layer) const { return keys_[size_t(layer)].narrow(2, 0, length_); }
+  at::Tensor values(int64_t layer) const { return values_[size_t(layer)].narrow(2, 0, length_); }
 
  private:
   int64_t length_ = 0, capacity_;
@@ -39,6 +44,7 @@ class DecoderAttentionImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, int64_t layer, Taps* taps);
 
  private:
+  friend class CpuDecoder;
   DecoderConfig config_;
   nn::Linear q_proj{nullptr}, k_proj{nullptr}, v_proj{nullptr}, o_proj{nullptr};
   at::Tensor q_gain;
@@ -52,6 +58,7 @@ class GatedMlpImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x);
 
  private:
+  friend class CpuDecoder;
   nn::Linear gate_proj{nullptr}, up_proj{nullptr}, down_proj{nullptr};
 };
 TORCH_MODULE(GatedMlp);
@@ -76,6 +83,7 @@ class DecoderLayerImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, Taps* taps);
 
  private:
+  friend class CpuDecoder;
   int64_t index_;
   nn::Norm input_layernorm{nullptr}, post_attention_layernorm{nullptr};
   DecoderAttention self_attn{nullptr};
@@ -94,6 +102,7 @@ class DecoderImpl : public torch::nn::Module {
   const DecoderConfig config;
 
  private:
+  friend class CpuDecoder;
   nn::Embedding embed_tokens{nullptr};
   std::vector<DecoderLayer> layers_;
   nn::Norm norm{nullptr};

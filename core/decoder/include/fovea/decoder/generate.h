@@ -37,8 +37,11 @@ struct Generated {
 };
 
 /// Continues each prompt. prompts [B, T, D] (vision tokens with the begin token's embedding at the end, say).
-/// on_done(index, result) is called as soon as a sequence is finished, in order of finishing; on_step(num_tokens) after each step.
-/// Sequences that are done leave the batch. Errors: ShapeError if the prompt leaves no position.
+/// on_done(index, result) is called as soon as a sequence is finished, in order of finishing; on_step(num_tokens) after each step with the
+/// tokens since the last call. Both run on the calling thread, and what they throw ends the generation. Sequences that are done leave the
+/// batch. On a CPU a dense float32 decoder with 8-bit weights (nn::pack_int8) takes a path of its own, on at::get_num_threads() threads:
+/// steps of a sequence then give the same bits on any number of threads and in any company.
+/// Errors: ShapeError if the prompt leaves no position.
 std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts, const GenerateConfig& config,
                                 const std::function<void(size_t, const Generated&)>& on_done = {},
                                 const std::function<void(size_t)>& on_step = {});
