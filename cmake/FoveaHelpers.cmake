@@ -16,6 +16,7 @@ function(fovea_add_test folder unit)
   cmake_parse_arguments(arg "TORCH" "" "LINKS;LABELS" ${ARGN})
   set(target ${folder}_${unit}_test)
   add_executable(${target} ${PROJECT_SOURCE_DIR}/tests/${folder}/${unit}_test.cpp)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${target} PRIVATE ${arg_LINKS} GTest::gtest_main GTest::gmock)
   target_compile_definitions(${target} PRIVATE
     FOVEA_SOURCE_DIR="${PROJECT_SOURCE_DIR}" FOVEA_BINARY_DIR="${PROJECT_BINARY_DIR}")

@@ -69,10 +69,11 @@ def curve_figure(rows: list[dict[str, Any]]) -> Any:
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.set_xlabel("compression ratio (text tokens / vision tokens)")
         axes.grid(alpha=0.3)
-    left.set_ylim(min(0.5, *(row["precision_low"] for row in rows)) - 0.02, 1.01)
+    drawn = [p for points in series.values() for p in points]
+    left.set_ylim(min(0.5, *(p["precision_low"] for p in drawn)) - 0.02, 1.01)
     left.yaxis.set_major_formatter(PercentFormatter(1))
     left.set_ylabel("set-of-words precision")
-    right.set_ylim(0, max(0.01, *(1.1 * row["char_edit_distance_high"] for row in rows)))
+    right.set_ylim(0, max(0.01, *(1.1 * p["char_edit_distance_high"] for p in drawn)))
     right.set_ylabel("character edit distance")
     left.legend(fontsize=8, loc="lower left")
     right.legend(fontsize=8, loc="best")

@@ -1,6 +1,7 @@
 // A scaled-down DeepSeek-OCR with rule-made weights against the published code's outputs (tests/golden).
 #include "support.h"
 
+#include "fovea/image/views.h"
 #include "fovea/model/optical_model.h"
 
 namespace fovea {
@@ -64,8 +65,7 @@ TEST(Golden, SmallModelHasTheNamesAndShapesOfTheReference) {
   EXPECT_EQ(count, found.size());
 }
 
-// Whole prompt through encoder and decoder: text alone, and the picture that is the view itself. (The other stored modes begin with
-// preprocessing of scans, which is not there yet.)
+// Whole prompt through preprocessing, encoder and decoder in every mode.
 class SmallModel : public testing::TestWithParam<const char*> {};
 
 TEST_P(SmallModel, EqualsTheReferenceLayerByLayer) {
@@ -77,12 +77,21 @@ TEST_P(SmallModel, EqualsTheReferenceLayerByLayer) {
   auto embeds = small->decoder->embed(at::tensor(ids, at::kLong).unsqueeze(0));
   if (golden.contains("image") && !golden["image"].is_null()) {
     const Json& image = golden["image"];
-    const auto bytes = test::rule_picture(image["picture"], image["width"], image["height"], image["seed"]);
-    ASSERT_EQ(image["width"], image["view_side"]);
-    const auto encoded = small->encoder(vision::pixels_from_bytes(bytes.unsqueeze(0), small->config.encoder, at::kFloat));
+    const Image picture = test::rule_image(image["picture"], image["width"], image["height"], image["seed"]);
+    const std::string mode = image.contains("mode") ? image["mode"].get<std::string>() : "tiny";
+    const image::Views views = image::make_views(picture, image::mode_by_name(mode));
+    EXPECT_EQ(views.global.width_px, image["view_side"].get<int>());
+    if (image.contains("view_crc32")) {
+      EXPECT_EQ(test::crc32_of(views.global), image["view_crc32"]);
+    }
+    const auto tokens_of = [&](const std::vector<Image>& pages) {
+      return small->encoder(vision::pixels_from_bytes(test::bytes_of(pages), small->config.encoder, at::kFloat)).tokens;
+    };
+    const auto sequence = small->encoder->sequence(tokens_of({views.global})[0], views.tiles.empty() ? at::Tensor() : tokens_of(views.tiles),
+                                                   views.grid.rows, views.grid.columns);
     const int64_t start = golden["image_span"]["start"], count = golden["image_span"]["count"];
-    ASSERT_EQ(encoded.sequence.size(1), count);
-    embeds = at::cat({embeds.slice(1, 0, start), encoded.sequence, embeds.slice(1, start + count)}, 1);
+    ASSERT_EQ(sequence.size(0), count);
+    embeds = at::cat({embeds.slice(1, 0, start), sequence.unsqueeze(0), embeds.slice(1, start + count)}, 1);
   }
   if (golden["tensors"].contains("inputs_embeds")) test::expect_digest("inputs_embeds", embeds[0], golden["tensors"]["inputs_embeds"]);
   for (int64_t layer = 0; layer < small->config.decoder.num_hidden_layers; ++layer) {
@@ -111,7 +120,8 @@ TEST_P(SmallModel, EqualsTheReferenceLayerByLayer) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, SmallModel, testing::Values("small_text.json", "small_tiny.json"),
+INSTANTIATE_TEST_SUITE_P(Modes, SmallModel, testing::Values("small_text.json", "small_tiny.json", "small_small.json", "small_base.json", "small_large.json", "small_gundam.json",
+                                                           "small_gundam_untiled.json"),
                          [](const auto& info) { return std::string(info.param).substr(6, std::string(info.param).size() - 11); });
 
 }  // namespace

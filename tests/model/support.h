@@ -7,26 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "fovea/base/config.h"
-#include "fovea/base/file.h"
+#include "support/rule.h"
 
 namespace fovea::test {
-
-inline Json read_golden(const std::string& name) { return Json::parse(read_file(std::string(FOVEA_SOURCE_DIR) + "/tests/golden/" + name)); }
-
-inline uint64_t fnv1a64(std::string_view text) {
-  uint64_t h = 0xcbf29ce484222325ULL;
-  for (unsigned char c : text) h = (h ^ c) * 0x100000001b3ULL;
-  return h;
-}
-inline uint64_t rule_key(std::string_view name, uint64_t seed) { return fnv1a64(name) + seed * 0xd1b54a32d192ed03ULL; }
-inline uint64_t rule_hash(uint64_t key, uint64_t i) {
-  uint64_t z = key + (i + 1) * 0x9e3779b97f4a7c15ULL;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31);
-}
-inline float rule_unit(uint64_t key, uint64_t i) { return float(rule_hash(key, i) >> 40) * 0x1p-23f - 1.0f; }
 
 inline at::Tensor rule_tensor(const std::string& name, at::IntArrayRef shape, float centre, float scale, uint64_t seed) {
   auto out = at::empty(shape, at::kFloat);
@@ -50,20 +33,12 @@ inline at::Tensor rule_weight(const std::string& name, at::IntArrayRef shape, ui
   return rule_tensor(name, shape, centre, scale, seed);
 }
 
-/// The rule's picture as bytes [3, height, width].
-inline at::Tensor rule_picture(const std::string& name, int64_t width, int64_t height, uint64_t seed) {
-  auto out = at::empty({3, height, width}, at::kByte);
-  const uint64_t blocks = rule_key(name + "/blocks", seed), grain = rule_key(name + "/grain", seed);
-  const int64_t bw = (width + 16) / 17;
-  for (int64_t c = 0; c < 3; ++c)
-    for (int64_t y = 0; y < height; ++y)
-      for (int64_t x = 0; x < width; ++x) {
-        const int64_t t = (x * (2 + c) + y * (3 - c)) % 510, wave = t < 256 ? t : 510 - t;
-        const int64_t block = int64_t(rule_hash(blocks, uint64_t(((y / 13) * bw + x / 17) * 3 + c)) >> 56);
-        const int64_t speck = int64_t(rule_hash(grain, uint64_t((y * width + x) * 3 + c)) >> 58);
-        out.data_ptr<uint8_t>()[(c * height + y) * width + x] = uint8_t((8 * wave + 5 * block + 12 * speck) >> 4);
-      }
-  return out;
+/// The bytes of RGB pictures, [B, 3, height, width].
+inline at::Tensor bytes_of(const std::vector<Image>& images) {
+  std::vector<at::Tensor> out;
+  for (const auto& i : images)
+    out.push_back(at::from_blob(const_cast<uint8_t*>(i.pixels.data()), {i.height_px, i.width_px, 3}, at::kByte).permute({2, 0, 1}).contiguous());
+  return at::stack(out);
 }
 
 /// Every stored value, the mean, the deviation and the largest value, at the tolerance of the golden README:

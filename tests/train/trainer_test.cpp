@@ -6,6 +6,8 @@
 #include "fovea/base/file.h"
 #include "fovea/experiments/train_pages.h"
 #include "fovea/experiments/train_verb.h"
+#include "fovea/text/tokenizer.h"
+#include "fovea/train/batcher.h"
 #include "fovea/train/optimizer.h"
 #include "fovea/train/schedule.h"
 #include "fovea/weights/store.h"
@@ -105,6 +107,28 @@ TEST(Trainer, PagesSayWhereEveryCharacterStands) {
     }
     EXPECT_GT(dark, int64_t(page.glyph_char.size() * 95 / 100));
   }
+}
+
+TEST(Trainer, InputNoiseReplacesInputsAndNothingElse) {
+  auto config = miniature_run("x");
+  const experiments::TrainPages pages(config.pages);
+  const auto tokenizer = text::Tokenizer::from_file(config.tokenizer);
+  const train::GlyphClasses classes;
+  train::BatchSpec spec{};
+  spec.side_px = 256, spec.num_chars = 900, spec.num_pages = 6;
+  const auto batch = [&](double noise) {
+    config.trainer.objective.input_noise = noise;
+    return train::make_batch(pages, tokenizer, classes, config.trainer, spec, 7, 0, 64, 0, 1, 4000);
+  };
+  const auto clean = batch(0), noisy = batch(0.2), again = batch(0.2);
+  EXPECT_TRUE(at::equal(noisy.inputs, again.inputs));
+  EXPECT_TRUE(at::equal(clean.targets, noisy.targets));
+  EXPECT_TRUE(at::equal(clean.place_cell, noisy.place_cell));
+  EXPECT_TRUE(at::equal(clean.pixels, noisy.pixels));
+  EXPECT_TRUE(at::equal(clean.inputs.select(1, 0), noisy.inputs.select(1, 0)));  // the begin token stays
+  const double share = clean.inputs.ne(noisy.inputs).sum().item<double>() / double(clean.num_text_tokens);
+  EXPECT_GT(share, 0.15);
+  EXPECT_LT(share, 0.25);
 }
 
 TEST(Trainer, ScheduleFollowsItsConfig) {

@@ -1,5 +1,6 @@
 #include "fovea/vision/encoder.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "fovea/base/error.h"
@@ -45,9 +46,34 @@ EncoderOutput DeepEncoderImpl::forward(const at::Tensor& pixels) {
   out.tokens = projector(at::cat({global, local}, -1));
   if (config.output_norm) out.tokens = cuda::rms_norm(out.tokens, {}, 1e-6);
   const int64_t width = out.tokens.size(2);
-  const auto rows = at::cat({out.tokens.view({batch, grid, grid, width}), image_newline.expand({batch, grid, 1, width})}, 2);
-  out.sequence = at::cat({rows.view({batch, grid * (grid + 1), width}), view_seperator.expand({batch, 1, width})}, 1);
+  out.sequence = at::cat({with_row_separators(out.tokens.view({batch, grid, grid, width})), view_seperator.expand({batch, 1, width})}, 1);
   return out;
+}
+
+at::Tensor DeepEncoderImpl::with_row_separators(const at::Tensor& tokens) const {
+  const int64_t batch = tokens.size(0), height = tokens.size(1), width = tokens.size(2), channels = tokens.size(3);
+  return at::cat({tokens, image_newline.expand({batch, height, 1, channels})}, 2).reshape({batch, height * (width + 1), channels});
+}
+
+at::Tensor DeepEncoderImpl::sequence(const at::Tensor& global, const at::Tensor& tiles, int64_t rows, int64_t columns) const {
+  const auto side_of = [](int64_t tokens) {
+    const int64_t side = std::llround(std::sqrt(double(tokens)));
+    if (side * side != tokens) throw ShapeError("[DeepEncoder.sequence] a view must have a square number of vision tokens, got " + std::to_string(tokens));
+    return side;
+  };
+  if (global.dim() != 2 || (tiles.defined() && (tiles.dim() != 3 || tiles.size(0) != rows * columns || tiles.size(2) != global.size(1))))
+    throw ShapeError("[DeepEncoder.sequence] needs global [g*g, D] and tiles [" + std::to_string(rows) + " * " + std::to_string(columns) + ", t*t, D], got " +
+                     c10::str(global.sizes()) + (tiles.defined() ? " and " + c10::str(tiles.sizes()) : std::string()));
+  const int64_t g = side_of(global.size(0)), width = global.size(1);
+  std::vector<at::Tensor> parts;
+  if (tiles.defined()) {
+    const int64_t t = side_of(tiles.size(1));
+    const auto mosaic = tiles.view({rows, columns, t, t, width}).permute({0, 2, 1, 3, 4}).reshape({1, rows * t, columns * t, width});
+    parts.push_back(with_row_separators(mosaic)[0]);
+  }
+  parts.push_back(with_row_separators(global.view({1, g, g, width}))[0]);
+  parts.push_back(view_seperator.unsqueeze(0).to(global.scalar_type()));
+  return at::cat(parts, 0);
 }
 
 at::Tensor pixels_from_bytes(const at::Tensor& bytes, const EncoderConfig& config, at::ScalarType dtype) {

@@ -8,13 +8,14 @@ namespace fovea::model {
 
 /// The vectors of one page as the decoder reads them, and how they are laid out.
 struct VisionTokens {
-  at::Tensor sequence;      ///< [num_decoder_positions, D]: rows of vision tokens, a row separator after each, a view separator last
-  int64_t rows = 0, columns = 0;  ///< of the token grid
+  at::Tensor sequence;      ///< [num_decoder_positions, D]: rows of vision tokens, a row separator after each, a view separator last; a mosaic of tiles first
+  int64_t rows = 0, columns = 0;  ///< of the global view's token grid
   int64_t num_valid = 0;    ///< vision tokens that cover the page and not padding (the paper's N_valid)
   std::string model;        ///< name of the model whose encoder made them
+  int64_t mosaic_rows = 0, mosaic_columns = 0;  ///< of the token grid of all tiles together; 0: no tiles
 
   /// The paper's count: vision tokens without separators.
-  int64_t num_vision_tokens() const { return rows * columns; }
+  int64_t num_vision_tokens() const { return rows * columns + mosaic_rows * mosaic_columns; }
   /// What the decoder really reads: vision tokens and separators.
   int64_t num_decoder_positions() const { return sequence.size(0); }
 };

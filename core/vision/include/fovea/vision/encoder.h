@@ -29,9 +29,16 @@ class DeepEncoderImpl : public torch::nn::Module {
   DeepEncoderImpl(const EncoderConfig& config, int64_t decoder_width, const nn::Factory& factory);
   /// pixels [B, C, S, S], scaled as pixels_from_bytes does. Errors: ShapeError unless stride_px divides S.
   EncoderOutput forward(const at::Tensor& pixels);
+  /// One picture with tiles, as the decoder reads it: the tiles' vision tokens as one mosaic with a row separator after each of its rows (not after
+  /// each tile's), then the global view's rows, then the view separator.
+  /// global [g*g, D]; tiles [rows * columns, t*t, D], row by row, or undefined where there are none -> [rows*t*(columns*t + 1) + g*(g+1) + 1, D].
+  /// Source: modeling_deepseekocr.py (DeepseekOCRModel.forward). Errors: ShapeError.
+  at::Tensor sequence(const at::Tensor& global, const at::Tensor& tiles = {}, int64_t rows = 1, int64_t columns = 1) const;
   const EncoderConfig config;
 
  private:
+  /// tokens [B, height, width, D] with a row separator after every row -> [B, height * (width + 1), D]
+  at::Tensor with_row_separators(const at::Tensor& tokens) const;
   SamEncoder sam_model{nullptr};
   std::shared_ptr<CompressorImpl> compressor;
   ClipEncoder vision_model{nullptr};
