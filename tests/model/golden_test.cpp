@@ -1,6 +1,8 @@
 // A scaled-down DeepSeek-OCR with rule-made weights against the published code's outputs (tests/golden).
 #include "support.h"
 
+#include <algorithm>
+
 #include "fovea/image/views.h"
 #include "fovea/model/optical_model.h"
 
@@ -8,34 +10,8 @@ namespace fovea {
 namespace {
 
 model::ModelConfig small_config() {
-  const Json json = test::read_golden("small_config.json");
-  const Json& vision = json["vision_config"]["width"];
-  model::ModelConfig c;
+  auto c = model::published_config(test::read_golden("small_config.json"));
   c.name = "small";
-  auto& sam = c.encoder.sam;
-  sam.width = vision["sam_vit_b"]["width"];
-  sam.depth = vision["sam_vit_b"]["layers"];
-  sam.heads = vision["sam_vit_b"]["heads"];
-  sam.mlp_width = 4 * sam.width;
-  sam.global_layers = vision["sam_vit_b"]["global_attn_indexes"].get<std::vector<int64_t>>();
-  c.encoder.compressor.channels = vision["sam_vit_b"]["downsample_channels"].get<std::vector<int64_t>>();
-  auto& clip = c.encoder.clip;
-  clip.width = vision["clip-l-14-224"]["width"];
-  clip.depth = vision["clip-l-14-224"]["layers"];
-  clip.heads = vision["clip-l-14-224"]["heads"];
-  clip.mlp_width = 4 * clip.width;
-  auto& d = c.decoder;
-  d.vocab_size = json["vocab_size"];
-  d.hidden_size = json["hidden_size"];
-  d.num_hidden_layers = json["num_hidden_layers"];
-  d.num_attention_heads = json["num_attention_heads"];
-  d.num_key_value_heads = json["num_key_value_heads"];
-  d.head_dim = d.hidden_size / d.num_attention_heads;
-  d.intermediate_size = json["intermediate_size"];
-  d.moe_intermediate_size = json["moe_intermediate_size"];
-  d.n_routed_experts = json["n_routed_experts"];
-  d.n_shared_experts = json["n_shared_experts"];
-  d.num_experts_per_tok = json["num_experts_per_tok"];
   return c;
 }
 
@@ -118,6 +94,32 @@ TEST_P(SmallModel, EqualsTheReferenceLayerByLayer) {
     EXPECT_NEAR(value.item<float>(), golden["greedy"]["top1_logit"][step].get<float>(), 2e-4) << "step " << step;
     hidden = small->decoder->forward(small->decoder->embed(id.view({1, 1})), &cache).select(1, 0);
   }
+}
+
+TEST_P(SmallModel, GeneratesWithTheBanOnRepeatedNgrams) {
+  torch::NoGradGuard no_grad;
+  const Json golden = test::read_golden(GetParam());
+  if (!golden.contains("image") || golden["image"].is_null()) GTEST_SKIP() << "text alone";
+  auto config = small_config();
+  config.image_token_id = golden["image_token_id"];
+  const auto expected = golden["greedy_no_repeat_ngram_2_whole_sequence"]["ids"].get<std::vector<int32_t>>();
+  config.decoder.eos_token_id = 1023;  // the stop id does not stop, as in the reference
+  ASSERT_EQ(std::count(expected.begin(), expected.end(), 1023), 0);
+  model::OpticalModel unstopped(config, nn::Factory{});
+  for (auto& [name, tensor] : model::published_tensors(unstopped)) tensor.copy_(test::rule_weight(name, tensor.sizes(), 1));
+  const Json& image = golden["image"];
+  const auto views = image::make_views(test::rule_image(image["picture"], image["width"], image["height"], image["seed"]), image::mode_by_name(image["mode"]));
+  const auto tokens_of = [&](const std::vector<Image>& pages) {
+    return unstopped->encoder(vision::pixels_from_bytes(test::bytes_of(pages), config.encoder, at::kFloat)).tokens;
+  };
+  const auto vision = unstopped->encoder->sequence(tokens_of({views.global})[0], views.tiles.empty() ? at::Tensor() : tokens_of(views.tiles),
+                                                   views.grid.rows, views.grid.columns);
+  std::vector<int32_t> ids;
+  for (const auto& run : golden["input_id_runs"]) ids.insert(ids.end(), run[1].get<size_t>(), run[0].get<int32_t>());
+  auto embeds = unstopped->decoder->embed(at::tensor(std::vector<int64_t>(ids.begin(), ids.end()), at::kLong).unsqueeze(0)).clone();
+  embeds[0].slice(0, golden["image_span"]["start"].get<int64_t>(), golden["image_span"]["start"].get<int64_t>() + vision.size(0)).copy_(vision);
+  const auto out = decoder::generate(*unstopped->decoder, embeds, {.max_new_tokens = int64_t(expected.size()), .loop_min_repeats = 0, .ngram_size = 2}, {}, {}, ids);
+  EXPECT_EQ(out[0].ids, expected);
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, SmallModel, testing::Values("small_text.json", "small_tiny.json", "small_small.json", "small_base.json", "small_large.json", "small_gundam.json",

@@ -8,12 +8,14 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <thread>
 
 #include "cpu_decoder.h"
 #include "fovea/base/error.h"
 #include "fovea/base/random.h"
+#include "fovea/decoder/ngram_guard.h"
 #include "fovea/nn/row_ops.h"
 
 namespace fovea::decoder {
@@ -56,6 +58,15 @@ int64_t sample_row(const float* p, int64_t vocab, double top_p, Rng& rng) {
   return order[count - 1];
 }
 
+// Ids that the n-gram guard forbids after what was generated so far.
+std::vector<int32_t> banned_next(const Generated& result, const GenerateConfig& config, const std::vector<int32_t>& prompt_ids) {
+  if (config.ngram_size == 0) return {};
+  if (config.ngram_window > 0) return banned_by_ngrams(result.ids, config.ngram_size, config.ngram_window, config.ngram_exempt);
+  std::vector<int32_t> all = prompt_ids;
+  all.insert(all.end(), result.ids.begin(), result.ids.end());
+  return banned_by_ngrams(all, config.ngram_size, 0, config.ngram_exempt);
+}
+
 // A sequence takes its next token; `limit` is the most it may have. Returns whether it is done.
 bool take(Generated& result, int64_t id, float probability, const GenerateConfig& config, int64_t eos, int64_t limit) {
   if (id == eos) return true;
@@ -84,8 +95,8 @@ bool take(Generated& result, int64_t id, float probability, const GenerateConfig
 class Team {
  public:
   Team(const CpuDecoder& decoder, const DecoderConfig& shape, const KvCache& cache, const at::Tensor& logits, const GenerateConfig& config,
-       int64_t limit, std::vector<Generated>& results)
-      : decoder_(decoder), shape_(shape), config_(config), limit_(limit), runs_(results.size()) {
+       const std::vector<int32_t>& prompt_ids, int64_t limit, std::vector<Generated>& results)
+      : decoder_(decoder), shape_(shape), config_(config), prompt_ids_(prompt_ids), limit_(limit), runs_(results.size()) {
     for (size_t i = 0; i < runs_.size(); ++i) {
       Run& run = runs_[i];
       run.index = i;
@@ -154,6 +165,12 @@ class Team {
 
   bool advance(Run& run, const float* logits, std::vector<float>& probabilities) {
     nn::Choice choice;
+    std::vector<float> allowed;
+    if (const auto banned = banned_next(*run.result, config_, prompt_ids_); !banned.empty()) {
+      allowed.assign(logits, logits + shape_.vocab_size);
+      for (int32_t id : banned) allowed[size_t(id)] = -std::numeric_limits<float>::infinity();
+      logits = allowed.data();
+    }
     if (config_.temperature > 0) {
       probabilities.resize(size_t(shape_.vocab_size));
       nn::softmax_row(logits, probabilities.data(), shape_.vocab_size, float(config_.temperature));
@@ -218,6 +235,7 @@ class Team {
   const CpuDecoder& decoder_;
   const DecoderConfig& shape_;
   const GenerateConfig& config_;
+  const std::vector<int32_t>& prompt_ids_;
   const int64_t limit_;
   int num_threads_ = 1;
   std::vector<Run> runs_;
@@ -235,7 +253,7 @@ class Team {
 
 std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts, const GenerateConfig& config,
                                 const std::function<void(size_t, const Generated&)>& on_done,
-                                const std::function<void(size_t)>& on_step) {
+                                const std::function<void(size_t)>& on_step, const std::vector<int32_t>& prompt_ids) {
   torch::NoGradGuard no_grad;
   const int64_t batch = prompts.size(0), prompt_length = prompts.size(1);
   const int64_t room = decoder.config.max_position_embeddings - prompt_length;
@@ -249,7 +267,7 @@ std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts,
   auto hidden = decoder.forward(prompts, &cache).select(1, prompt_length - 1);  // [B, D]
   if (prompts.is_cpu() && prompts.scalar_type() == at::kFloat)
     if (const auto fast = CpuDecoder::make(decoder, prompt_length + limit)) {
-      Team team(*fast, decoder.config, cache, decoder.logits(hidden).contiguous(), config, limit, results);
+      Team team(*fast, decoder.config, cache, decoder.logits(hidden).contiguous(), config, prompt_ids, limit, results);
       cache = KvCache(decoder.config, 0, 0, prompts.device(), prompts.scalar_type());  // the team has its own
       team.work(at::get_num_threads(), on_done, on_step);
       return results;
@@ -260,7 +278,11 @@ std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts,
   std::vector<int64_t> active(batch);
   for (int64_t i = 0; i < batch; ++i) active[i] = i;
   while (!active.empty()) {
-    const auto probabilities = at::softmax(decoder.logits(hidden).to(at::kFloat) / (config.temperature > 0 ? config.temperature : 1.0), -1);
+    auto logits = decoder.logits(hidden).to(at::kFloat);
+    for (size_t row = 0; row < active.size(); ++row)
+      if (const auto banned = banned_next(results[size_t(active[row])], config, prompt_ids); !banned.empty())
+        logits[int64_t(row)].index_fill_(0, at::tensor(banned, at::kInt).to(logits.device(), at::kLong), -std::numeric_limits<double>::infinity());
+    const auto probabilities = at::softmax(logits / (config.temperature > 0 ? config.temperature : 1.0), -1);
     at::Tensor ids, chosen;
     if (config.temperature > 0) {
       const auto host = probabilities.to(at::kCPU).contiguous();

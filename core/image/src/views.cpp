@@ -101,8 +101,9 @@ Fit fit_view(int64_t width_px, int64_t height_px, const Mode& mode) {
   return fit;
 }
 
-Views make_views(const Image& image, const Mode& mode) {
+Views make_views(const Image& image, const Mode& mode, int64_t stride_px) {
   Views views;
+  views.counts = count_tokens(image.width_px, image.height_px, mode, stride_px);
   views.fit = fit_view(image.width_px, image.height_px, mode);
   views.grid = choose_tile_grid(image.width_px, image.height_px, mode);
   views.global = pasted(to_rgb(resize_bicubic(image, int(views.fit.width_px), int(views.fit.height_px))), views.fit, mode.view_side_px);

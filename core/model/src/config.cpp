@@ -6,11 +6,16 @@ namespace fovea::model {
 
 namespace presets {
 
-ModelConfig deepseek_ocr() { return {}; }
+ModelConfig deepseek_ocr() {
+  ModelConfig c;
+  c.sequence = "begin-vision-prompt";
+  return c;
+}
 
 ModelConfig reader_tiny() {
   ModelConfig c;
   c.name = "reader-tiny";
+  c.sequence = "vision-begin";
   auto& sam = c.encoder.sam;
   sam.in_channels = 1;
   sam.stem = "conv";
@@ -105,6 +110,73 @@ ModelConfig by_name(const std::string& name) {
 }
 
 }  // namespace presets
+
+bool is_published_config(const Json& json) { return json.is_object() && json.contains("language_config"); }
+
+ModelConfig published_config(const Json& json) {
+  ModelConfig c = presets::deepseek_ocr();
+  if (!is_published_config(json)) throw ConfigError("[config.json] language_config is missing: not a published DeepSeek-OCR config");
+  const Json& language = json.at("language_config");
+  std::vector<std::string> problems;
+  const auto number = [&](const Json& from, const char* name, int64_t& value, bool needed = true) {
+    if (from.contains(name) && from.at(name).is_number_integer())
+      value = from.at(name).get<int64_t>();
+    else if (needed)
+      problems.push_back(std::string(name) + " is missing or no whole number");
+  };
+  auto& d = c.decoder;
+  number(language, "vocab_size", d.vocab_size);
+  number(language, "hidden_size", d.hidden_size);
+  number(language, "num_hidden_layers", d.num_hidden_layers);
+  number(language, "num_attention_heads", d.num_attention_heads);
+  number(language, "num_key_value_heads", d.num_key_value_heads);
+  number(language, "intermediate_size", d.intermediate_size);
+  number(language, "moe_intermediate_size", d.moe_intermediate_size);
+  number(language, "n_routed_experts", d.n_routed_experts);
+  number(language, "n_shared_experts", d.n_shared_experts);
+  number(language, "num_experts_per_tok", d.num_experts_per_tok);
+  number(language, "first_k_dense_replace", d.first_k_dense_replace);
+  number(language, "max_position_embeddings", d.max_position_embeddings, false);
+  number(language, "bos_token_id", d.bos_token_id, false);
+  number(language, "eos_token_id", d.eos_token_id, false);
+  if (d.num_attention_heads > 0) d.head_dim = d.hidden_size / d.num_attention_heads;
+  if (language.contains("rms_norm_eps") && language.at("rms_norm_eps").is_number()) d.rms_norm_eps = language.at("rms_norm_eps").get<double>();
+  if (language.contains("rope_theta") && language.at("rope_theta").is_number()) d.rope_theta = language.at("rope_theta").get<double>();
+  // What would need another decoder.
+  const auto only = [&](const char* name, const Json& expected) {
+    if (language.contains(name) && !language.at(name).is_null() && language.at(name) != expected)
+      problems.push_back(std::string(name) + " must be " + expected.dump() + ", got " + language.at(name).dump());
+  };
+  only("use_mla", false);
+  only("norm_topk_prob", false);
+  only("scoring_func", "softmax");
+  only("topk_method", "greedy");
+  only("hidden_act", "silu");
+  only("tie_word_embeddings", false);
+  if (json.contains("vision_config") && json.at("vision_config").contains("width")) {
+    const Json& towers = json.at("vision_config").at("width");
+    if (towers.contains("sam_vit_b")) {
+      auto& sam = c.encoder.sam;
+      const Json& from = towers.at("sam_vit_b");
+      number(from, "width", sam.width);
+      number(from, "layers", sam.depth);
+      number(from, "heads", sam.heads);
+      sam.mlp_width = 4 * sam.width;
+      if (from.contains("global_attn_indexes")) sam.global_layers = from.at("global_attn_indexes").get<std::vector<int64_t>>();
+      if (from.contains("downsample_channels")) c.encoder.compressor.channels = from.at("downsample_channels").get<std::vector<int64_t>>();
+    }
+    if (towers.contains("clip-l-14-224")) {
+      auto& clip = c.encoder.clip;
+      const Json& from = towers.at("clip-l-14-224");
+      number(from, "width", clip.width);
+      number(from, "layers", clip.depth);
+      number(from, "heads", clip.heads);
+      clip.mlp_width = 4 * clip.width;
+    }
+  }
+  if (!problems.empty()) fovea::detail::throw_problems("config.json", problems);
+  return c;
+}
 
 void validate(const ModelConfig& config) {
   vision::validate(config.encoder);

@@ -81,7 +81,10 @@ Reader Reader::load(const std::string& folder, const LoadModelConfig& options) {
   } catch (const Json::exception& e) {
     throw ConfigError("[load model] " + config_path + " is not JSON: " + e.what());
   }
-  apply_json(config, json, config_path);
+  if (is_published_config(json))
+    config = published_config(json);
+  else
+    apply_json(config, json, config_path);
   validate(config);
   auto tokenizer = text::Tokenizer::from_file(folder + "/" + config.tokenizer);
   OpticalModel model(config, nn::Factory{device, dtype});
@@ -123,10 +126,56 @@ std::vector<VisionTokens> Reader::encode(const std::vector<const Image*>& pages)
   return out;
 }
 
+VisionTokens Reader::encode(const image::Views& views) {
+  torch::NoGradGuard no_grad;
+  const auto tokens_of = [&](const std::vector<const Image*>& pages) {
+    const auto bytes = vision::bytes_from_images(pages, config_.encoder).to(device_);
+    std::vector<at::Tensor> parts;
+    constexpr int64_t kAtOnce = 4;  // tiles: attention over a view's patches takes hundreds of MB each on a CPU
+    for (int64_t first = 0; first < bytes.size(0); first += kAtOnce)
+      parts.push_back(model_->encoder(vision::pixels_from_bytes(bytes.slice(0, first, first + kAtOnce), config_.encoder, dtype_)).tokens);
+    return at::cat(parts, 0);
+  };
+  const auto global = tokens_of({&views.global})[0];
+  at::Tensor tiles;
+  VisionTokens out;
+  out.rows = out.columns = views.global.width_px / config_.encoder.stride_px();
+  if (!views.tiles.empty()) {
+    std::vector<const Image*> pages;
+    for (const Image& tile : views.tiles) pages.push_back(&tile);
+    tiles = tokens_of(pages);
+    const int64_t side = views.tiles[0].width_px / config_.encoder.stride_px();
+    out.mosaic_rows = views.grid.rows * side;
+    out.mosaic_columns = views.grid.columns * side;
+  }
+  out.sequence = model_->encoder->sequence(global, tiles, views.grid.rows, views.grid.columns).to(at::kCPU);
+  out.num_valid = views.counts.paper_valid_tokens;
+  out.model = config_.name;
+  return out;
+}
+
+const std::vector<std::string>& prompt_names() {
+  static const std::vector<std::string> names = {"free-ocr", "markdown", "ocr", "figure", "describe", "locate"};
+  return names;
+}
+
+std::string prompt_text(const std::string& name) {
+  if (name.empty() || name == "free-ocr") return "<image>\nFree OCR.";
+  if (name == "markdown") return "<image>\n<|grounding|>Convert the document to markdown.";
+  if (name == "ocr") return "<image>\n<|grounding|>OCR this image.";
+  if (name == "figure") return "<image>\nParse the figure.";
+  if (name == "describe") return "<image>\nDescribe this image in detail.";
+  if (name == "locate" || name.rfind("locate:", 0) == 0)
+    return "<image>\nLocate <|ref|>" + (name == "locate" ? std::string("text") : name.substr(7)) + "<|/ref|> in the image.";
+  return name;
+}
+
 std::vector<Reading> Reader::decode(const std::vector<const VisionTokens*>& tokens, const decoder::GenerateConfig& options,
                                     const std::function<void(size_t, const Reading&)>& on_done,
-                                    const std::function<void(size_t)>& on_step) {
+                                    const std::function<void(size_t)>& on_step, const std::string& prompt) {
   torch::NoGradGuard no_grad;
+  const bool prompted = config_.sequence == "begin-vision-prompt";
+  if (!prompted && !prompt.empty()) throw ConfigError("[decode] " + config_.name + " reads pages without a prompt, got '" + prompt + "'");
   if (tokens.empty()) return {};
   std::vector<at::Tensor> sequences;
   for (const VisionTokens* page : tokens) {
@@ -139,14 +188,34 @@ std::vector<Reading> Reader::decode(const std::vector<const VisionTokens*>& toke
     sequences.push_back(page->sequence);
   }
   const auto vision = at::stack(sequences).to(device_, dtype_);  // [B, P, D]
-  const auto begin = at::full({vision.size(0), 1}, config_.decoder.bos_token_id, at::TensorOptions().dtype(at::kLong).device(device_));
-  const auto prompt = at::cat({vision, model_->decoder->embed(begin)}, 1);
+  const auto embedded = [&](const std::vector<int64_t>& ids) {  // [B, num, D]
+    return model_->decoder->embed(at::tensor(ids, at::kLong).to(device_).unsqueeze(0)).expand({vision.size(0), int64_t(ids.size()), vision.size(2)});
+  };
+  at::Tensor inputs;
+  std::vector<int32_t> prompt_ids;
+  if (prompted) {
+    const std::string text = prompt_text(prompt), mark = "<image>";
+    const size_t at = text.find(mark);
+    if (at == std::string::npos || text.find(mark, at + 1) != std::string::npos)
+      throw ConfigError("[decode] a prompt must have exactly one <image>, or be one of free-ocr, markdown, ocr, figure, describe, locate:WORDS; got '" + text + "'");
+    std::vector<int64_t> before = {config_.decoder.bos_token_id}, after;
+    for (auto id : tokenizer_.encode(text.substr(0, at), /*match_added_tokens=*/true)) before.push_back(id);
+    for (auto id : tokenizer_.encode(text.substr(at + mark.size()), /*match_added_tokens=*/true)) after.push_back(id);
+    prompt_ids.assign(before.begin(), before.end());
+    prompt_ids.insert(prompt_ids.end(), size_t(vision.size(1)), int32_t(config_.image_token_id));
+    prompt_ids.insert(prompt_ids.end(), after.begin(), after.end());
+    inputs = after.empty() ? at::cat({embedded(before), vision}, 1) : at::cat({embedded(before), vision, embedded(after)}, 1);
+  } else {
+    inputs = at::cat({vision, embedded({config_.decoder.bos_token_id})}, 1);
+    prompt_ids.assign(size_t(vision.size(1)), int32_t(config_.image_token_id));
+    prompt_ids.push_back(int32_t(config_.decoder.bos_token_id));
+  }
   std::vector<Reading> out(tokens.size());
   const auto finished = [&](size_t i, const decoder::Generated& generated) {
     out[i] = {tokenizer_.decode(generated.ids, /*skip_special=*/true), generated};
     if (on_done) on_done(i, out[i]);
   };
-  decoder::generate(*model_->decoder, prompt, options, finished, on_step);
+  decoder::generate(*model_->decoder, inputs, options, finished, on_step, prompt_ids);
   return out;
 }
 

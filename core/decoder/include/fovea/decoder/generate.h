@@ -14,6 +14,9 @@ struct GenerateConfig {
   int64_t loop_min_repeats = 8;       ///< stop a sequence whose tail repeats one block at least this often; 0 never
   int64_t loop_max_period = 32;       ///< longest block looked for, in tokens
   int64_t loop_min_tokens = 48;       ///< and the repeated tail must be at least this long
+  int64_t ngram_size = 0;             ///< an n-gram of this length is not written twice; 0: no ban
+  int64_t ngram_window = 0;           ///< unless it began more than so many ids ago; 0: ever, the prompt included
+  std::vector<int64_t> ngram_exempt;  ///< ids that are never banned
 
   template <class V> void visit_fields(V& v) {
     v.field("max_new_tokens", max_new_tokens, "most text tokens a page", {.min = 1});
@@ -23,6 +26,9 @@ struct GenerateConfig {
     v.field("loop_min_repeats", loop_min_repeats, "repeats of one block that count as a loop, 0 never", {.min = 0});
     v.field("loop_max_period", loop_max_period, "longest block of a loop in tokens", {.min = 1});
     v.field("loop_min_tokens", loop_min_tokens, "shortest tail that counts as a loop in tokens", {.min = 1});
+    v.field("ngram_size", ngram_size, "an n-gram of this length is not written twice, 0 no ban", {.min = 0});
+    v.field("ngram_window", ngram_window, "unless it began more than so many tokens ago, 0 ever", {.min = 0});
+    v.field("ngram_exempt", ngram_exempt, "token ids that are never banned", {.min = 0});
   }
 };
 
@@ -41,10 +47,11 @@ struct Generated {
 /// tokens since the last call. Both run on the calling thread, and what they throw ends the generation. Sequences that are done leave the
 /// batch. On a CPU a dense float32 decoder with 8-bit weights (nn::pack_int8) takes a path of its own, on at::get_num_threads() threads:
 /// steps of a sequence then give the same bits on any number of threads and in any company.
+/// prompt_ids: the prompt's ids (of every sequence alike), for a ban on n-grams without a window; vision tokens stand there with an id of their own.
 /// Errors: ShapeError if the prompt leaves no position.
 std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts, const GenerateConfig& config,
                                 const std::function<void(size_t, const Generated&)>& on_done = {},
-                                const std::function<void(size_t)>& on_step = {});
+                                const std::function<void(size_t)>& on_step = {}, const std::vector<int32_t>& prompt_ids = {});
 
 /// Period of the block that the tail of ids repeats (at least min_repeats times and min_tokens tokens), 0 if none.
 int64_t find_loop(const std::vector<int32_t>& ids, int64_t min_repeats, int64_t max_period, int64_t min_tokens);

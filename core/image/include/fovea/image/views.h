@@ -41,15 +41,6 @@ struct Fit {
 /// Errors: ConfigError where a side would round to 0 px.
 Fit fit_view(int64_t width_px, int64_t height_px, const Mode& mode);
 
-struct Views {
-  Image global;              ///< RGB, view_side_px square
-  std::vector<Image> tiles;  ///< RGB, row by row
-  TileGrid grid;
-  Fit fit;
-};
-/// Errors: ConfigError as fit_view.
-Views make_views(const Image& image, const Mode& mode);
-
 /// The honest counts of one picture in one mode.
 struct TokenCounts {
   int64_t vision_tokens = 0;          ///< the paper's: without separators
@@ -59,5 +50,15 @@ struct TokenCounts {
 };
 /// stride_px: page px a vision token (64).
 TokenCounts count_tokens(int64_t width_px, int64_t height_px, const Mode& mode, int64_t stride_px = 64);
+
+struct Views {
+  Image global;              ///< RGB, view_side_px square
+  std::vector<Image> tiles;  ///< RGB, row by row
+  TileGrid grid;
+  Fit fit;
+  TokenCounts counts;
+};
+/// Errors: ConfigError as fit_view.
+Views make_views(const Image& image, const Mode& mode, int64_t stride_px = 64);
 
 }  // namespace fovea::image

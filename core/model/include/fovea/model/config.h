@@ -10,12 +10,16 @@ struct ModelConfig {
   vision::EncoderConfig encoder;
   decoder::DecoderConfig decoder;
   std::string tokenizer = "tokenizer.json";  ///< file in the model's folder
+  std::string sequence = "vision-begin";     ///< what the decoder reads: vision-begin (no prompt) | begin-vision-prompt (DeepSeek-OCR)
+  int64_t image_token_id = 128815;           ///< stands for a vision token in the prompt's ids (begin-vision-prompt)
 
   template <class V> void visit_fields(V& v) {
     v.field("name", name, "name of the model");
     v.field("encoder", encoder, "page to vision tokens");
     v.field("decoder", decoder, "vision tokens to text");
     v.field("tokenizer", tokenizer, "tokenizer file in the model's folder");
+    v.field("sequence", sequence, "order of what the decoder reads", {.choices = {"vision-begin", "begin-vision-prompt"}});
+    v.field("image_token_id", image_token_id, "id that stands for a vision token in a prompt", {.min = 0});
   }
 };
 
@@ -29,6 +33,13 @@ ModelConfig miniature();
 /// By name: deepseek-ocr | reader-tiny | miniature. Errors: ConfigError listing them.
 ModelConfig by_name(const std::string& name);
 }  // namespace presets
+
+/// The config of a folder as deepseek-ai published it (config.json with language_config and vision_config).
+/// Sizes of the vision towers that the published code has as constants keep them.
+/// Errors: ConfigError where a field is missing or of a kind that this model does not have (use_mla, another scoring function).
+ModelConfig published_config(const Json& json);
+/// Whether this is such a config.json.
+bool is_published_config(const Json& json);
 
 /// Errors: ConfigError listing all problems.
 void validate(const ModelConfig& config);

@@ -5,6 +5,7 @@
 #include "fovea/base/image.h"
 #include "fovea/decoder/decoder.h"
 #include "fovea/decoder/generate.h"
+#include "fovea/image/views.h"
 #include "fovea/model/config.h"
 #include "fovea/model/vision_tokens.h"
 #include "fovea/text/tokenizer.h"
@@ -56,10 +57,14 @@ class Reader {
 
   /// Pages to vision tokens, all of one size. Errors: ShapeError (see vision::bytes_from_images).
   std::vector<VisionTokens> encode(const std::vector<const Image*>& pages);
-  /// Vision tokens to text; all of one grid and of this model's width. Errors: ShapeError. Callbacks as decoder::generate.
+  /// One picture in a mode, tiles included, to vision tokens.
+  VisionTokens encode(const image::Views& views);
+  /// Vision tokens to text; all of one layout and of this model's width. Callbacks as decoder::generate.
+  /// prompt   for models that take one (config().sequence): a text with one <image>, or a name of prompt_names(); empty: "free-ocr"
+  /// Errors: ShapeError; ConfigError (a prompt for a model that takes none, or without exactly one <image>).
   std::vector<Reading> decode(const std::vector<const VisionTokens*>& tokens, const decoder::GenerateConfig& config = {},
                               const std::function<void(size_t, const Reading&)>& on_done = {},
-                              const std::function<void(size_t)>& on_step = {});
+                              const std::function<void(size_t)>& on_step = {}, const std::string& prompt = {});
   const ModelConfig& config() const { return config_; }
   const text::Tokenizer& tokenizer() const { return tokenizer_; }
   OpticalModel& model() { return model_; }
@@ -72,6 +77,12 @@ class Reader {
   at::Device device_;
   at::ScalarType dtype_;
 };
+
+/// The published prompts: free-ocr, markdown, ocr, figure, describe, locate (ends before the thing to find; see prompt_text).
+const std::vector<std::string>& prompt_names();
+/// The text of a published prompt; any other text is returned as it is. "locate:WORDS" asks for WORDS.
+/// Source: README.md of deepseek-ai/DeepSeek-OCR.
+std::string prompt_text(const std::string& name_or_text);
 
 /// Writes config.json and weight shards (tokenizer.json is copied by the caller). Errors: IoError, WeightsError.
 weights::SaveReport save_model(const std::string& folder, const OpticalModel& model, const weights::SaveOptions& options);
