@@ -13,7 +13,7 @@ pkg_check_modules(ICU REQUIRED IMPORTED_TARGET icu-uc)
 pkg_check_modules(CMARK_GFM REQUIRED IMPORTED_TARGET libcmark-gfm)
 find_library(CMARK_GFM_EXTENSIONS_LIBRARY cmark-gfm-extensions REQUIRED) # tables and strike-through; has no .pc file
 find_library(HYPHEN_LIBRARY hyphen REQUIRED)                            # neither has libhyphen
-pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo cairo-ft cairo-pdf cairo-svg)
+pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo cairo-ft cairo-pdf cairo-svg harfbuzz-subset)
 pkg_check_modules(RENDER_DEPS REQUIRED IMPORTED_TARGET freetype2 harfbuzz fontconfig)
 if(FOVEA_BUILD_TESTS)
   find_package(GTest REQUIRED)

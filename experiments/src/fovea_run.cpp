@@ -17,8 +17,15 @@
 #include "fovea/experiments/convert.h"
 #include "fovea/experiments/curve.h"
 #include "fovea/experiments/info.h"
+#include "fovea/experiments/map_verb.h"
+#include "fovea/experiments/render_verb.h"
+#include "fovea/experiments/read_verb.h"
 #include "fovea/experiments/run_folder.h"
+#include "fovea/experiments/score_verb.h"
 #include "fovea/experiments/train_verb.h"
+#include "fovea/metrics/fox.h"
+#include "fovea/metrics/omnidocbench.h"
+#include "fovea/metrics/text_score.h"
 
 namespace {
 
@@ -45,6 +52,10 @@ const std::map<std::string, std::string>& python_only_options() {
 const char kUsage[] =
     "fovea-run VERB [CONFIG.toml] [key=value ...]\n\n"
     "  curve    text in, compression curve out: summary.csv, results.jsonl, pages\n"
+    "  render   texts and a style in, a folder of pages out, over a grid of styles\n"
+    "  map      where characters of drawn pages fall on vision tokens\n"
+    "  read     image files in, their text out\n"
+    "  score    fox | omnidocbench | text: predictions scored as the official programs do\n"
     "  train    train a reader\n"
     "  convert  a model folder in other arithmetic: 8 or 4 bits, shards\n"
     "  info     names, shapes and parameter count of a preset or model folder\n"
@@ -146,6 +157,53 @@ int run_curve(const std::vector<std::string>& words, const std::vector<std::stri
   return 0;
 }
 
+int run_render(const std::vector<std::string>& words, const std::vector<std::string>& command) {
+  const auto config = read_config<ex::RenderConfig>("render", words);
+  ex::RenderCallbacks callbacks;
+  ProgressLine line;
+  callbacks.on_progress = [&](size_t done, size_t total) { line.show(fmt::format("{}/{} cells", done, total), done == total); };
+  callbacks.should_stop = should_stop;
+  callbacks.command = command;
+  if (const char* revision = std::getenv("FOVEA_GIT_REVISION")) callbacks.git_revision = revision;
+  const auto summary = ex::run_render(config, callbacks);
+  if (summary.stopped) {
+    std::fprintf(stderr, "\nstopped after %zu cells; the same command goes on from here\n", summary.num_done);
+    return 130;
+  }
+  for (const Json& result : summary.results)
+    for (const char* what : {"num_missing_glyphs", "num_bytes_left_out"})
+      if (result[what] != 0) std::fprintf(stderr, "note: %s %s: %s=%s\n", result["text"].get<std::string>().c_str(), result["cell"].get<std::string>().c_str(), what, result[what].dump().c_str());
+  std::printf("%zu pages in %s\n", summary.num_pages, config.out.c_str());
+  for (const auto& file : summary.files) std::printf("%s\n", file.c_str());
+  return 0;
+}
+
+int run_map(const std::vector<std::string>& words) {
+  for (const Json& line : ex::run_map(read_config<ex::MapConfig>("map", words))) {
+    std::printf("%s: %lld vision tokens\n", line["map"].get<std::string>().c_str(), static_cast<long long>(line["num_vision_tokens"].get<int64_t>()));
+    for (const Json& file : line["files"]) std::printf("  %s\n", file.get<std::string>().c_str());
+  }
+  return 0;
+}
+
+int run_read(const std::vector<std::string>& words) {
+  ProgressLine line;
+  const auto summary = ex::run_read(
+      read_config<ex::ReadConfig>("read", words),
+      [&](size_t done, size_t total, const Json& page) {
+        if (page.contains("error")) std::fprintf(stderr, "%s\n", page["error"].get<std::string>().c_str());
+        line.show(fmt::format("{}/{} pages", done, total), done == total);
+      },
+      should_stop);
+  for (const Json& page : summary.pages)
+    if (page.contains("text_file")) std::printf("%s\n", page["text_file"].get<std::string>().c_str());
+  if (summary.stopped) {
+    std::fprintf(stderr, "stopped after %zu pages; the same command goes on from here\n", summary.pages.size());
+    return 130;
+  }
+  return summary.num_failed > 0 ? 1 : 0;
+}
+
 int run_train(const std::vector<std::string>& words) {
   const auto config = read_config<ex::TrainConfig>("train", words);
   const auto result = ex::run_train(
@@ -177,6 +235,24 @@ int run_convert(const std::vector<std::string>& words) {
   return 0;
 }
 
+template <class C> int run_scorer(const std::string& name, const std::vector<std::string>& words, Json (*score)(const C&)) {
+  for (const auto& word : words)
+    if (word == "--help" || word == "-h") return print_help<C>(name), 0;
+  std::fputs(ex::describe_score(score(read_config<C>(name, words))).c_str(), stdout);
+  return 0;
+}
+
+int run_score(std::vector<std::string> words) {
+  const std::string what = words.empty() ? "" : words[0];
+  if (!words.empty()) words.erase(words.begin());
+  if (what == "fox") return run_scorer<fovea::metrics::FoxConfig>("score fox", words, fovea::metrics::score_fox);
+  if (what == "omnidocbench") return run_scorer<fovea::metrics::OmniDocBenchConfig>("score omnidocbench", words, fovea::metrics::score_omnidocbench);
+  if (what == "text") return run_scorer<fovea::metrics::TextScoreConfig>("score text", words, fovea::metrics::score_texts);
+  if (what == "--help" || what == "-h") return std::puts("fovea-run score fox|omnidocbench|text [CONFIG.toml] [key=value ...]; each with --help"), 0;
+  const std::string near = fovea::nearest_word(what, {"fox", "omnidocbench", "text"});
+  throw fovea::ConfigError("[fovea-run score] needs fox, omnidocbench or text, got '" + what + "'" + (near.empty() ? "" : ", did you mean '" + near + "'?"));
+}
+
 int run(const std::vector<std::string>& command) {
   if (command.size() < 2 || command[1] == "--help" || command[1] == "-h" || command[1] == "help") {
     std::fputs(kUsage, command.size() < 2 ? stderr : stdout);
@@ -187,6 +263,10 @@ int run(const std::vector<std::string>& command) {
   bool help = false;
   for (const auto& word : words) help = help || word == "--help" || word == "-h";
   if (verb == "curve") return help ? (print_help<ex::CurveConfig>(verb), 0) : run_curve(words, command);
+  if (verb == "render") return help ? (print_help<ex::RenderConfig>(verb), 0) : run_render(words, command);
+  if (verb == "map") return help ? (print_help<ex::MapConfig>(verb), 0) : run_map(words);
+  if (verb == "read") return help ? (print_help<ex::ReadConfig>(verb), 0) : run_read(words);
+  if (verb == "score") return run_score(words);
   if (verb == "train") return help ? (print_help<ex::TrainConfig>(verb), 0) : run_train(words);
   if (verb == "convert") return help ? (print_help<ex::ConvertConfig>(verb), 0) : run_convert(words);
   if (verb == "info") return help ? (print_help<ex::InfoConfig>(verb), 0) : run_info(words);
@@ -195,8 +275,8 @@ int run(const std::vector<std::string>& command) {
     for (const auto& item : versions.items()) std::printf("%-10s %s\n", item.key().c_str(), item.value().get<std::string>().c_str());
     return 0;
   }
-  const std::string near = fovea::nearest_word(verb, {"curve", "train", "convert", "info", "version"});
-  throw fovea::ConfigError("[fovea-run] unknown verb '" + verb + "'" + (near.empty() ? "; known: curve train convert info version" : ", did you mean '" + near + "'?"));
+  const std::string near = fovea::nearest_word(verb, {"curve", "render", "map", "read", "score", "train", "convert", "info", "version"});
+  throw fovea::ConfigError("[fovea-run] unknown verb '" + verb + "'" + (near.empty() ? "; known: curve render map read score train convert info version" : ", did you mean '" + near + "'?"));
 }
 
 /// One line: what LibTorch says goes over several.

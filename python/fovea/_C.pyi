@@ -5,9 +5,10 @@ Bindings of Fovea's C++ libraries, a function a folder; the package `fovea` is t
 from __future__ import annotations
 import collections.abc
 import numpy
+import numpy.typing
 import torch
 import typing
-__all__: list[str] = ['ClipConfig', 'CompressorConfig', 'ConfigError', 'CurriculumConfig', 'CurveConfig', 'CurveStyle', 'DecoderConfig', 'EncoderConfig', 'Error', 'GenerateConfig', 'Image', 'InfoConfig', 'InternalError', 'IoError', 'ModelConfig', 'ObjectiveConfig', 'OptimizerConfig', 'Page', 'PageReport', 'Reader', 'Reading', 'RenderError', 'Renderer', 'SamConfig', 'Score', 'ShapeError', 'Style', 'Tokenizer', 'TrainConfig', 'TrainPagesConfig', 'TrainerConfig', 'UnsupportedError', 'VisionTokens', 'WeightsError', 'describe_log', 'describe_seconds', 'error_picture', 'font_families', 'font_file', 'library_versions', 'model_info', 'normalize_space', 'preset', 'preset_names', 'read_toml', 'run_curve', 'run_train', 'save_random_model', 'score_text', 'summary_columns']
+__all__: list[str] = ['ClipConfig', 'CompressorConfig', 'ConfigError', 'CurriculumConfig', 'CurveConfig', 'CurveStyle', 'DecoderConfig', 'Degradations', 'DegradeReport', 'EncoderConfig', 'Error', 'FitConfig', 'FoxConfig', 'GenerateConfig', 'GridMap', 'Image', 'InfoConfig', 'InternalError', 'IoError', 'MapConfig', 'ModelConfig', 'ObjectiveConfig', 'OmniDocBenchConfig', 'OptimizerConfig', 'Page', 'PageReport', 'ParagraphStyle', 'ReadConfig', 'Reader', 'Reading', 'RenderConfig', 'RenderError', 'Renderer', 'SamConfig', 'Score', 'ShapeError', 'SquareFit', 'Style', 'StyleSheet', 'StyledText', 'TextScoreConfig', 'TextSpan', 'TokenCounts', 'TokenFit', 'TokenGrid', 'Tokenizer', 'TrainConfig', 'TrainPagesConfig', 'TrainerConfig', 'UnsupportedError', 'ViewConfig', 'Views', 'VisionTokens', 'WeightsError', 'batch_shape', 'bleu', 'character_error_rate', 'chrf', 'contact_sheet', 'count_tokens', 'decode_image', 'degrade_image', 'degrade_page', 'describe_log', 'describe_score', 'describe_seconds', 'draw_map', 'draw_map_layer', 'edit_distance', 'edit_script', 'error_picture', 'fitted_style', 'font_families', 'font_file', 'graphemes', 'jieba_cut', 'library_versions', 'load_style', 'make_views', 'map_page', 'markdown_to_styled_text', 'meteor', 'mode_names', 'model_info', 'normalize_space', 'preset', 'preset_names', 'read_image', 'read_map', 'read_toml', 'render_batch', 'render_versions', 'resize_bicubic', 'rouge_l', 'run_curve', 'run_map', 'run_read', 'run_render', 'run_train', 'save_random_model', 'score_fox', 'score_omnidocbench', 'score_text', 'score_texts', 'set_overlap', 'style_names', 'style_text', 'summary_columns', 'teds', 'text_metric_names', 'to_pdf', 'token_grids', 'validate_style', 'word_error_rate', 'write_page']
 
 class Error(Exception):
     pass
@@ -91,15 +92,83 @@ class Style:
     subpixel_positions: int
     'horizontal glyph phases a pixel; 1 snaps to whole pixels'
     overflow: str
-    'text below the page is cut (and reported) or an error'
+    'text below the page is cut (and reported), an error, or goes on on the next page'
     text_gray: int
     'gray value of the ink'
     page_gray: int
     'gray value of the paper'
     strict: bool
-    'refuse text with glyphs that the font lacks'
+    'refuse text with glyphs that the fonts lack'
+    paper: str
+    'paper size that sets width_px and height_px from dpi'
+    dpi: float
+    'pixels an inch, for paper and font_size_pt'
+    font_size_pt: float
+    'em size in points; 0: font_size_px counts'
+    line_pitch_px: float
+    'distance of baselines in pixels; 0: line_height counts'
+    bold: bool
+    'bold face'
+    italic: bool
+    'italic face'
+    fallback: bool
+    'take characters that the font lacks from other fonts'
+    fallback_fonts: list[str]
+    'families or files asked first, in this order'
+    language: str
+    'language of the text (BCP 47): glyph forms, line breaks, hyphenation'
+    letter_spacing_px: float
+    'pixels added after every character'
+    word_spacing_px: float
+    'pixels added to every space'
+    horizontal_scale: float
+    'width of glyphs and advances'
+    tab_spaces: int
+    'tab stops every so many spaces; 0: a tab is a control character'
+    markup: str
+    'what the source text is'
+    direction: str
+    'of paragraphs; auto goes by the first strong character'
+    align: str
+    'of lines; in right-to-left paragraphs left is the right side'
+    line_breaks: str
+    'lines break at spaces and around ideographs, or where Unicode allows'
+    hyphenate: bool
+    'break words by the hyphenation dictionary of the language'
+    newline: str
+    'a newline ends the line, is a marker in running text, both, or only a space'
+    newline_marker: str
+    'text drawn for a newline'
+    newline_marker_color: str
+    '#rrggbb; empty: as the text'
+    first_line_indent_px: int
+    "indent of a paragraph's first line"
+    indent_left_px: int
+    'indent on the side where lines start'
+    indent_right_px: int
+    'indent on the side where lines end'
+    paragraph_space_px: float
+    'pixels between paragraphs'
+    columns: int
+    'columns a page'
+    column_gap_px: int
+    'pixels between columns'
+    crop: str
+    'cut the page to what is used, margins kept'
+    antialias: str
+    'of glyphs'
+    text_color: str
+    '#rrggbb; empty: text_gray'
+    page_color: str
+    '#rrggbb; empty: page_gray'
+    pixels: str
+    'gray or RGB page; auto is gray unless something is coloured'
+    inverse: bool
+    'inverse video'
+    keep_draw_list: bool
+    'keep glyphs and places with the page, for PDF and SVG'
 
-    def __init__(self, *, width_px: int=..., height_px: int=..., margin_left_px: int=..., margin_top_px: int=..., margin_right_px: int=..., margin_bottom_px: int=..., font: typing.Any=..., font_size_px: float=..., line_height: float=..., hinting: typing.Any=..., subpixel_positions: int=..., overflow: typing.Any=..., text_gray: int=..., page_gray: int=..., strict: bool=...) -> None: ...
+    def __init__(self, *, width_px: int=..., height_px: int=..., margin_left_px: int=..., margin_top_px: int=..., margin_right_px: int=..., margin_bottom_px: int=..., font: typing.Any=..., font_size_px: float=..., line_height: float=..., hinting: typing.Any=..., subpixel_positions: int=..., overflow: typing.Any=..., text_gray: int=..., page_gray: int=..., strict: bool=..., paper: typing.Any=..., dpi: float=..., font_size_pt: float=..., line_pitch_px: float=..., bold: bool=..., italic: bool=..., fallback: bool=..., fallback_fonts: collections.abc.Sequence[typing.Any] | str=..., language: typing.Any=..., letter_spacing_px: float=..., word_spacing_px: float=..., horizontal_scale: float=..., tab_spaces: int=..., markup: typing.Any=..., direction: typing.Any=..., align: typing.Any=..., line_breaks: typing.Any=..., hyphenate: bool=..., newline: typing.Any=..., newline_marker: typing.Any=..., newline_marker_color: typing.Any=..., first_line_indent_px: int=..., indent_left_px: int=..., indent_right_px: int=..., paragraph_space_px: float=..., columns: int=..., column_gap_px: int=..., crop: typing.Any=..., antialias: typing.Any=..., text_color: typing.Any=..., page_color: typing.Any=..., pixels: typing.Any=..., inverse: bool=..., keep_draw_list: bool=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -114,9 +183,155 @@ class Style:
 
     def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
 
+class TextSpan:
+    """
+    Other type or colour for bytes [byte_begin, byte_end) of a StyledText; empty or zero: as around it.
+    """
+    bold: bool
+    font: str
+    italic: bool
+    strike: bool
+    underline: bool
+
+    def __init__(self) -> None: ...
+
+    @property
+    def background(self) -> str:
+        """
+        #rrggbb
+        """
+
+    @background.setter
+    def background(self, arg0: str) -> None: ...
+
+    @property
+    def byte_begin(self) -> int: ...
+
+    @byte_begin.setter
+    def byte_begin(self, arg0: typing.SupportsInt) -> None: ...
+
+    @property
+    def byte_end(self) -> int: ...
+
+    @byte_end.setter
+    def byte_end(self, arg0: typing.SupportsInt) -> None: ...
+
+    @property
+    def color(self) -> str:
+        """
+        #rrggbb
+        """
+
+    @color.setter
+    def color(self, arg0: str) -> None: ...
+
+    @property
+    def font_scale(self) -> float: ...
+
+    @font_scale.setter
+    def font_scale(self, arg0: typing.SupportsFloat) -> None: ...
+
+    @property
+    def font_size_px(self) -> float: ...
+
+    @font_size_px.setter
+    def font_size_px(self, arg0: typing.SupportsFloat) -> None: ...
+
+class ParagraphStyle:
+    """
+    Attributes of the paragraphs that begin in bytes [byte_begin, byte_end) of a StyledText.
+    """
+    align: str
+    background: str
+    bar_color: str
+    direction: str
+    keep_spaces: bool
+    rule_below: bool
+
+    def __init__(self) -> None: ...
+
+    @property
+    def bar_px(self) -> float: ...
+
+    @bar_px.setter
+    def bar_px(self, arg0: typing.SupportsFloat) -> None: ...
+
+    @property
+    def byte_begin(self) -> int: ...
+
+    @byte_begin.setter
+    def byte_begin(self, arg0: typing.SupportsInt) -> None: ...
+
+    @property
+    def byte_end(self) -> int: ...
+
+    @byte_end.setter
+    def byte_end(self, arg0: typing.SupportsInt) -> None: ...
+
+    @property
+    def first_line_indent_px(self) -> float: ...
+
+    @first_line_indent_px.setter
+    def first_line_indent_px(self, arg0: typing.SupportsFloat) -> None: ...
+
+    @property
+    def indent_left_px(self) -> float: ...
+
+    @indent_left_px.setter
+    def indent_left_px(self, arg0: typing.SupportsFloat) -> None: ...
+
+    @property
+    def indent_right_px(self) -> float: ...
+
+    @indent_right_px.setter
+    def indent_right_px(self, arg0: typing.SupportsFloat) -> None: ...
+
+    @property
+    def space_after_px(self) -> float: ...
+
+    @space_after_px.setter
+    def space_after_px(self, arg0: typing.SupportsFloat) -> None: ...
+
+    @property
+    def space_before_px(self) -> float: ...
+
+    @space_before_px.setter
+    def space_before_px(self, arg0: typing.SupportsFloat) -> None: ...
+
+class StyledText:
+    """
+    Text with spans and paragraphs of different looks; fovea.styled makes one from pieces, markdown_to_styled_text from Markdown.
+    """
+    text: str
+
+    def __init__(self, text: str='', spans: collections.abc.Sequence[TextSpan]=[], paragraphs: collections.abc.Sequence[ParagraphStyle]=[]) -> None: ...
+
+    def __repr__(self) -> str: ...
+
+    @property
+    def paragraphs(self) -> list[ParagraphStyle]: ...
+
+    @paragraphs.setter
+    def paragraphs(self, arg0: collections.abc.Sequence[ParagraphStyle]) -> None: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def spans(self) -> list[TextSpan]: ...
+
+    @spans.setter
+    def spans(self, arg0: collections.abc.Sequence[TextSpan]) -> None: ...
+
 class PageReport:
 
     def __repr__(self) -> str: ...
+
+    @property
+    def fallback_families(self) -> list[str]:
+        """
+        Other fonts that were used.
+        """
 
     @property
     def fill_ratio(self) -> float: ...
@@ -131,7 +346,22 @@ class PageReport:
     def missing_example(self) -> str: ...
 
     @property
+    def notes(self) -> list[str]:
+        """
+        What could not be done as asked.
+        """
+
+    @property
     def num_bytes_left_out(self) -> int: ...
+
+    @property
+    def num_clipped_glyphs(self) -> int: ...
+
+    @property
+    def num_control_chars(self) -> int: ...
+
+    @property
+    def num_fallback_glyphs(self) -> int: ...
 
     @property
     def num_missing_glyphs(self) -> int: ...
@@ -159,6 +389,10 @@ class Page:
 
     def __array__(self, *args, **kwargs) -> typing.Any: ...
 
+    def __copy__(self) -> Page: ...
+
+    def __deepcopy__(self, memo: dict) -> Page: ...
+
     def __repr__(self) -> str: ...
 
     def _repr_png_(self) -> bytes: ...
@@ -170,10 +404,21 @@ class Page:
 
     def save(self, path: str) -> None: ...
 
+    def to_svg(self, dpi: typing.SupportsFloat=72.0) -> str:
+        """
+        The page as SVG with selectable text; it needs keep_draw_list=True.
+        """
+
     @property
     def boxes(self) -> numpy.ndarray:
         """
         int16 [characters, 4]: x0, y0, x1, y1 of each character's ink in px; empty where there is none.
+        """
+
+    @property
+    def byte_begin(self) -> int:
+        """
+        Of the page's text in the whole source, in bytes.
         """
 
     @property
@@ -195,10 +440,37 @@ class Page:
         """
 
     @property
+    def chars(self) -> numpy.ndarray:
+        """
+        Structured array, one row a code point: byte_offset, line, ink box, cell, column, channel, right_to_left. A view.
+        """
+
+    @property
+    def decorations(self) -> numpy.ndarray:
+        """
+        Structured array: boxes of ink that no character of the source stands for.
+        """
+
+    @property
+    def graphemes(self) -> numpy.ndarray:
+        """
+        uint32 [graphemes]: index into chars of each grapheme cluster's first code point.
+        """
+
+    @property
+    def line_table(self) -> numpy.ndarray:
+        """
+        Structured array, one row a visual line: bytes, top, baseline, bottom, pens, column, direction, channel. A view.
+        """
+
+    @property
     def lines(self) -> numpy.ndarray:
         """
         int16 [lines, 3]: top, baseline and bottom in px.
         """
+
+    @property
+    def page_index(self) -> int: ...
 
     @property
     def pixels(self) -> numpy.ndarray:
@@ -224,19 +496,572 @@ class Page:
         The text by visual lines.
         """
 
+class TokenFit:
+    """
+    What fit_token_ratio found.
+    """
+
+    @property
+    def font_size_px(self) -> float: ...
+
+    @property
+    def num_bytes(self) -> int:
+        """
+        Of the text that they cover.
+        """
+
+    @property
+    def num_text_tokens(self) -> int: ...
+
+    @property
+    def ratio(self) -> float: ...
+
+class SquareFit:
+    """
+    What pack_square found: render(text, style) fills a square page.
+    """
+
+    @property
+    def fill_ratio(self) -> float: ...
+
+    @property
+    def num_lines(self) -> int: ...
+
+    @property
+    def side_px(self) -> int: ...
+
+    @property
+    def style(self) -> Style: ...
+
 class Renderer:
     """
-    Draws pages; safe to share between threads.
+    Draws pages; safe to share between threads, and processes may fork while it draws.
     """
 
     def __init__(self) -> None: ...
+
+    def fit_fill_ratio(self, text: str, style: Style, fill_ratio: typing.SupportsFloat, min_px: typing.SupportsFloat=3.0, max_px: typing.SupportsFloat=64.0, step_px: typing.SupportsFloat=0.25) -> float:
+        """
+        The largest font size at which the text takes at most this share of the page's height.
+        """
 
     def fit_font_size(self, text: str, style: Style, min_px: typing.SupportsFloat=3.0, max_px: typing.SupportsFloat=64.0, step_px: typing.SupportsFloat=0.25) -> float:
         """
         The largest font size at which the whole text fits the page.
         """
 
+    def fit_token_ratio(self, text: str, token_end: collections.abc.Sequence[typing.SupportsInt], ratio: typing.SupportsFloat, num_vision_tokens: typing.SupportsInt, style: Style, min_px: typing.SupportsFloat=3.0, max_px: typing.SupportsFloat=64.0, step_px: typing.SupportsFloat=0.25) -> TokenFit:
+        """
+        How much text gives this many text tokens a vision token, and the largest font size at which it fits.
+        """
+
+    def pack_square(self, text: str, style: Style, max_side_px: typing.SupportsInt, stride_px: typing.SupportsInt=16, keep_font_size: bool=False, min_px: typing.SupportsFloat=3.0, max_px: typing.SupportsFloat=64.0, step_px: typing.SupportsFloat=0.25) -> SquareFit:
+        """
+        A square page that the text fills evenly.
+        """
+
+    @typing.overload
     def render(self, text: str, style: Style) -> Page: ...
+
+    @typing.overload
+    def render(self, text: StyledText, style: Style) -> Page: ...
+
+    def render_channels(self, texts: typing.Annotated[collections.abc.Sequence[str], 'FixedSize(3)'], style: Style) -> Page:
+        """
+        Three texts on one RGB page, each in a colour channel of its own.
+        """
+
+    @typing.overload
+    def render_pages(self, text: str, style: Style, max_pages: typing.SupportsInt=18446744073709551615) -> list[Page]:
+        """
+        All pages of a text, one after the other.
+        """
+
+    @typing.overload
+    def render_pages(self, text: StyledText, style: Style, max_pages: typing.SupportsInt=18446744073709551615) -> list[Page]: ...
+
+class Degradations:
+    seed: int
+    'seed of all that is drawn at random'
+    probability: float
+    'chance that a step that is asked for happens on a page'
+    vary: float
+    'draw each amount from [(1 - vary) amount, amount], and signs and directions'
+    ink_bleed_px: float
+    'radius that ink grows by, in pixels'
+    ink_fade: float
+    'share of its contrast that ink loses, unevenly'
+    skew_degrees: float
+    "turn about the page's centre, clockwise"
+    perspective: float
+    'corners move inwards by up to this share of the sides'
+    shrink_to_fit: bool
+    'shrink what is turned so that no text leaves the page'
+    paper_texture: float
+    'strength of paper fibres and stains'
+    shadow: float
+    'share of the light that the darkest place lacks'
+    occlusion: float
+    'share of the page that things lie on'
+    occlusion_patches: int
+    'how many things lie on the page'
+    gaussian_blur_px: float
+    'standard deviation of a Gaussian blur in pixels'
+    motion_blur_px: float
+    'length of a motion blur in pixels'
+    motion_blur_degrees: float
+    'direction of the motion; 0 is along the lines'
+    downscale: float
+    'scale the sides by this and back'
+    noise: float
+    'standard deviation of noise in gray levels'
+    salt_pepper: float
+    'share of pixels that turn black or white'
+    jpeg_quality: int
+    'JPEG quality, 1 to 100; 0 is no JPEG'
+
+    def __init__(self, *, seed: int=..., probability: float=..., vary: float=..., ink_bleed_px: float=..., ink_fade: float=..., skew_degrees: float=..., perspective: float=..., shrink_to_fit: bool=..., paper_texture: float=..., shadow: float=..., occlusion: float=..., occlusion_patches: int=..., gaussian_blur_px: float=..., motion_blur_px: float=..., motion_blur_degrees: float=..., downscale: float=..., noise: float=..., salt_pepper: float=..., jpeg_quality: int=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class FitConfig:
+    size: str
+    'font size: as given, the largest that fits, by the share of the page, by text tokens, on a square page filled evenly'
+    fill_ratio: float
+    'fill: share of the height between the margins'
+    token_ratio: float
+    'tokens: text tokens a vision token'
+    num_vision_tokens: int
+    'tokens: vision tokens of the page; 0: one for each 64 x 64 px begun'
+    min_px: float
+    'smallest size tried'
+    max_px: float
+    'largest size tried'
+    step_px: float
+    'sizes are multiples of this'
+
+    def __init__(self, *, size: typing.Any=..., fill_ratio: float=..., token_ratio: float=..., num_vision_tokens: int=..., min_px: float=..., max_px: float=..., step_px: float=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class StyleSheet:
+    width_px: int
+    'page width in pixels'
+    height_px: int
+    'page height in pixels'
+    margin_left_px: int
+    'left margin in pixels'
+    margin_top_px: int
+    'top margin in pixels'
+    margin_right_px: int
+    'right margin in pixels'
+    margin_bottom_px: int
+    'bottom margin in pixels'
+    font: str
+    'font family, or the path of a font file'
+    font_size_px: float
+    'em size in pixels'
+    line_height: float
+    "line pitch as a multiple of the font's ascent + descent"
+    hinting: str
+    'glyph hinting'
+    subpixel_positions: int
+    'horizontal glyph phases a pixel; 1 snaps to whole pixels'
+    overflow: str
+    'text below the page is cut (and reported), an error, or goes on on the next page'
+    text_gray: int
+    'gray value of the ink'
+    page_gray: int
+    'gray value of the paper'
+    strict: bool
+    'refuse text with glyphs that the fonts lack'
+    paper: str
+    'paper size that sets width_px and height_px from dpi'
+    dpi: float
+    'pixels an inch, for paper and font_size_pt'
+    font_size_pt: float
+    'em size in points; 0: font_size_px counts'
+    line_pitch_px: float
+    'distance of baselines in pixels; 0: line_height counts'
+    bold: bool
+    'bold face'
+    italic: bool
+    'italic face'
+    fallback: bool
+    'take characters that the font lacks from other fonts'
+    fallback_fonts: list[str]
+    'families or files asked first, in this order'
+    language: str
+    'language of the text (BCP 47): glyph forms, line breaks, hyphenation'
+    letter_spacing_px: float
+    'pixels added after every character'
+    word_spacing_px: float
+    'pixels added to every space'
+    horizontal_scale: float
+    'width of glyphs and advances'
+    tab_spaces: int
+    'tab stops every so many spaces; 0: a tab is a control character'
+    markup: str
+    'what the source text is'
+    direction: str
+    'of paragraphs; auto goes by the first strong character'
+    align: str
+    'of lines; in right-to-left paragraphs left is the right side'
+    line_breaks: str
+    'lines break at spaces and around ideographs, or where Unicode allows'
+    hyphenate: bool
+    'break words by the hyphenation dictionary of the language'
+    newline: str
+    'a newline ends the line, is a marker in running text, both, or only a space'
+    newline_marker: str
+    'text drawn for a newline'
+    newline_marker_color: str
+    '#rrggbb; empty: as the text'
+    first_line_indent_px: int
+    "indent of a paragraph's first line"
+    indent_left_px: int
+    'indent on the side where lines start'
+    indent_right_px: int
+    'indent on the side where lines end'
+    paragraph_space_px: float
+    'pixels between paragraphs'
+    columns: int
+    'columns a page'
+    column_gap_px: int
+    'pixels between columns'
+    crop: str
+    'cut the page to what is used, margins kept'
+    antialias: str
+    'of glyphs'
+    text_color: str
+    '#rrggbb; empty: text_gray'
+    page_color: str
+    '#rrggbb; empty: page_gray'
+    pixels: str
+    'gray or RGB page; auto is gray unless something is coloured'
+    inverse: bool
+    'inverse video'
+    keep_draw_list: bool
+    'keep glyphs and places with the page, for PDF and SVG'
+    fit: FitConfig
+    'how the font size is found'
+    degrade: Degradations
+    'what happens to the page after it was drawn'
+
+    def __init__(self, *, width_px: int=..., height_px: int=..., margin_left_px: int=..., margin_top_px: int=..., margin_right_px: int=..., margin_bottom_px: int=..., font: typing.Any=..., font_size_px: float=..., line_height: float=..., hinting: typing.Any=..., subpixel_positions: int=..., overflow: typing.Any=..., text_gray: int=..., page_gray: int=..., strict: bool=..., paper: typing.Any=..., dpi: float=..., font_size_pt: float=..., line_pitch_px: float=..., bold: bool=..., italic: bool=..., fallback: bool=..., fallback_fonts: collections.abc.Sequence[typing.Any] | str=..., language: typing.Any=..., letter_spacing_px: float=..., word_spacing_px: float=..., horizontal_scale: float=..., tab_spaces: int=..., markup: typing.Any=..., direction: typing.Any=..., align: typing.Any=..., line_breaks: typing.Any=..., hyphenate: bool=..., newline: typing.Any=..., newline_marker: typing.Any=..., newline_marker_color: typing.Any=..., first_line_indent_px: int=..., indent_left_px: int=..., indent_right_px: int=..., paragraph_space_px: float=..., columns: int=..., column_gap_px: int=..., crop: typing.Any=..., antialias: typing.Any=..., text_color: typing.Any=..., page_color: typing.Any=..., pixels: typing.Any=..., inverse: bool=..., keep_draw_list: bool=..., fit: FitConfig | dict[str, typing.Any]=..., degrade: Degradations | dict[str, typing.Any]=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class ViewConfig:
+    mode: str
+    'how the encoder sees the page: as it is, a mode of the paper, or by side_px, fit and tile_px'
+    side_px: int
+    'custom: side of the square view in pixels'
+    fit: str
+    'custom: stretch the page to the view, or scale it and pad'
+    tile_px: int
+    'custom: side of tiles beside the view; 0: none'
+    max_tiles: int
+    'tiled modes: at most this many tiles'
+    patch_px: int
+    'side of a patch'
+    token_px: int
+    'side of what a vision token covers'
+
+    def __init__(self, *, mode: typing.Any=..., side_px: int=..., fit: typing.Any=..., tile_px: int=..., max_tiles: int=..., patch_px: int=..., token_px: int=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class RenderConfig:
+    text: list[str]
+    'UTF-8 text files; .md files are Markdown'
+    style: str
+    'name of a style that ships, or a TOML file'
+    set: list[str]
+    "key=value: fields of the style, over the file's"
+    sweep: list[str]
+    'key=a,b or key=first:last:step: draw every combination'
+    out: str
+    'folder for pages, results and manifest'
+    map: bool
+    'write PAGE.map.json beside each picture'
+    pdf: bool
+    'write the pages of each text as PDF too'
+    svg: bool
+    'write each page as SVG too'
+    contact_sheet: bool
+    'write contact-sheet.png: the first page of every cell of the sweep'
+    cell_px: int
+    'longest side of a page on the contact sheet'
+    strict: bool
+    'refuse text with glyphs that the fonts lack'
+    max_pages: int
+    'at most this many pages a text; 0: all'
+    tokenizer: str
+    'tokenizer.json, where the style counts text tokens'
+    num_threads: int
+    'threads; 0: one a core'
+
+    def __init__(self, *, text: collections.abc.Sequence[typing.Any] | str=..., style: typing.Any=..., set: collections.abc.Sequence[typing.Any] | str=..., sweep: collections.abc.Sequence[typing.Any] | str=..., out: typing.Any=..., map: bool=..., pdf: bool=..., svg: bool=..., contact_sheet: bool=..., cell_px: int=..., strict: bool=..., max_pages: int=..., tokenizer: typing.Any=..., num_threads: int=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class MapConfig:
+    map: list[str]
+    'map files of pages (PAGE.map.json)'
+    mode: str
+    'how the encoder sees the page: as it is, a mode of the paper, or by side_px, fit and tile_px'
+    side_px: int
+    'custom: side of the square view in pixels'
+    fit: str
+    'custom: stretch the page to the view, or scale it and pad'
+    tile_px: int
+    'custom: side of tiles beside the view; 0: none'
+    max_tiles: int
+    'tiled modes: at most this many tiles'
+    patch_px: int
+    'side of a patch'
+    token_px: int
+    'side of what a vision token covers'
+    tokenizer: str
+    'tokenizer.json that text tokens are counted with; empty: characters are counted'
+    out: str
+    'folder for pictures and numbers; empty: beside each map'
+    scale: int
+    'pixels of the picture a pixel of the page'
+    picture: bool
+    'draw grid, load and cuts; false: numbers only'
+
+    def __init__(self, *, map: collections.abc.Sequence[typing.Any] | str=..., mode: typing.Any=..., side_px: int=..., fit: typing.Any=..., tile_px: int=..., max_tiles: int=..., patch_px: int=..., token_px: int=..., tokenizer: typing.Any=..., out: typing.Any=..., scale: int=..., picture: bool=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class DegradeReport:
+    """
+    What degradations did to a page.
+    """
+
+    def __repr__(self) -> str: ...
+
+    @property
+    def degraded_from_page(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        float64 [3, 3]: homography from px of the page as drawn to px of this one.
+        """
+
+    @property
+    def num_chars_cut(self) -> int:
+        """
+        Characters of which a part left the page.
+        """
+
+    @property
+    def occluded_chars(self) -> numpy.typing.NDArray[numpy.uint32]:
+        """
+        uint32: characters that are at least half covered.
+        """
+
+    @property
+    def occluded_share(self) -> float: ...
+
+    @property
+    def steps(self) -> list[str]:
+        """
+        In order, with the amounts drawn.
+        """
+
+class TokenGrid:
+    """
+    One grid of vision tokens on a page: x_view = x_page * scale_x + offset_x.
+    """
+
+    def __repr__(self) -> str: ...
+
+    def patch_at(self, x_page: typing.SupportsFloat, y_page: typing.SupportsFloat) -> int: ...
+
+    def patch_rect(self, patch: typing.SupportsInt) -> tuple: ...
+
+    def position_of(self, token: typing.SupportsInt) -> int:
+        """
+        Decoder position of a vision token.
+        """
+
+    def token_at(self, x_page: typing.SupportsFloat, y_page: typing.SupportsFloat) -> int:
+        """
+        Vision token under a point of the page.
+        """
+
+    def token_rect(self, token: typing.SupportsInt) -> tuple:
+        """
+        x0, y0, x1, y1 on the page in px.
+        """
+
+    @property
+    def height_px(self) -> int: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def num_columns(self) -> int: ...
+
+    @property
+    def num_patch_columns(self) -> int: ...
+
+    @property
+    def num_patch_rows(self) -> int: ...
+
+    @property
+    def num_rows(self) -> int: ...
+
+    @property
+    def num_tokens(self) -> int: ...
+
+    @property
+    def offset_x(self) -> float: ...
+
+    @property
+    def offset_y(self) -> float: ...
+
+    @property
+    def patch_px(self) -> int: ...
+
+    @property
+    def position_begin(self) -> int: ...
+
+    @property
+    def scale_x(self) -> float: ...
+
+    @property
+    def scale_y(self) -> float: ...
+
+    @property
+    def token_begin(self) -> int: ...
+
+    @property
+    def token_px(self) -> int: ...
+
+    @property
+    def width_px(self) -> int: ...
+
+class GridMap:
+    """
+    A page on a grid of vision tokens, as numbers. Arrays of tokens are [rows, columns].
+    """
+
+    def __repr__(self) -> str: ...
+
+    def chars_of_token(self, token: typing.SupportsInt) -> numpy.typing.NDArray[numpy.uint32]:
+        """
+        uint32: characters with ink on a vision token (and spaces in the middle of which it lies).
+        """
+
+    def to_dict(self) -> typing.Any: ...
+
+    @property
+    def chars(self) -> numpy.ndarray:
+        """
+        Structured array, one row a character: token, patch, tokens touched, cut_by_token, cut_by_patch. A view.
+        """
+
+    @property
+    def grid(self) -> TokenGrid: ...
+
+    @property
+    def ink_density(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        Mean distance from the paper, 0 to 1.
+        """
+
+    @property
+    def num_glyphs(self) -> int: ...
+
+    @property
+    def num_glyphs_cut_by_patch(self) -> int: ...
+
+    @property
+    def num_glyphs_cut_by_token(self) -> int: ...
+
+    @property
+    def num_text_tokens(self) -> int: ...
+
+    @property
+    def text_tokens(self) -> typing.Any:
+        """
+        Text tokens on each vision token; None where no offsets were given.
+        """
+
+    @property
+    def valid(self) -> numpy.typing.NDArray[numpy.bool]:
+        """
+        Tokens that cover the page and not only padding.
+        """
 
 class ModelConfig:
     name: str
@@ -247,8 +1072,12 @@ class ModelConfig:
     'vision tokens to text'
     tokenizer: str
     "tokenizer file in the model's folder"
+    sequence: str
+    'order of what the decoder reads'
+    image_token_id: int
+    'id that stands for a vision token in a prompt'
 
-    def __init__(self, *, name: typing.Any=..., encoder: EncoderConfig | dict[str, typing.Any]=..., decoder: DecoderConfig | dict[str, typing.Any]=..., tokenizer: typing.Any=...) -> None: ...
+    def __init__(self, *, name: typing.Any=..., encoder: EncoderConfig | dict[str, typing.Any]=..., decoder: DecoderConfig | dict[str, typing.Any]=..., tokenizer: typing.Any=..., sequence: typing.Any=..., image_token_id: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -491,8 +1320,14 @@ class GenerateConfig:
     'longest block of a loop in tokens'
     loop_min_tokens: int
     'shortest tail that counts as a loop in tokens'
+    ngram_size: int
+    'an n-gram of this length is not written twice, 0 no ban'
+    ngram_window: int
+    'unless it began more than so many tokens ago, 0 ever'
+    ngram_exempt: list[int]
+    'token ids that are never banned'
 
-    def __init__(self, *, max_new_tokens: int=..., temperature: float=..., top_p: float=..., seed: int=..., loop_min_repeats: int=..., loop_max_period: int=..., loop_min_tokens: int=...) -> None: ...
+    def __init__(self, *, max_new_tokens: int=..., temperature: float=..., top_p: float=..., seed: int=..., loop_min_repeats: int=..., loop_max_period: int=..., loop_min_tokens: int=..., ngram_size: int=..., ngram_window: int=..., ngram_exempt: collections.abc.Sequence[int] | int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -576,14 +1411,19 @@ class Reader:
 
     def __repr__(self) -> str: ...
 
-    def decode(self, tokens: collections.abc.Sequence[VisionTokens], **kwargs) -> list[Reading]:
+    def decode(self, tokens: collections.abc.Sequence[VisionTokens], prompt: str='', **kwargs) -> list[Reading]:
         """
-        Vision tokens, all of one grid, to Readings. Keywords are the fields of GenerateConfig.
+        Vision tokens, all of one layout, to Readings. Models that take a prompt get it: free-ocr, markdown, ocr, figure, describe, locate:WORDS, or a text with <image>. Keywords are the fields of GenerateConfig.
         """
 
     def encode(self, pages: collections.abc.Sequence) -> list[VisionTokens]:
         """
         Pages, all of one size, to vision tokens.
+        """
+
+    def encode_views(self, views: ...) -> VisionTokens:
+        """
+        One picture in a mode (make_views), tiles included, to vision tokens.
         """
 
     @property
@@ -597,6 +1437,80 @@ class Reader:
 
     @property
     def tokenizer(self) -> Tokenizer: ...
+
+class TokenCounts:
+    """
+    The counts of one picture in one mode.
+    """
+
+    def __repr__(self) -> str: ...
+
+    @property
+    def decoder_positions(self) -> int: ...
+
+    @property
+    def paper_valid_tokens(self) -> int: ...
+
+    @property
+    def reference_valid_tokens(self) -> int: ...
+
+    @property
+    def vision_tokens(self) -> int: ...
+
+class Views:
+    """
+    What the encoder sees of a picture.
+    """
+
+    @property
+    def counts(self) -> TokenCounts: ...
+
+    @property
+    def global_view(self) -> Image: ...
+
+    @property
+    def tile_grid(self) -> tuple[int, int]:
+        """
+        Columns, rows; (1, 1): no tiles.
+        """
+
+    @property
+    def tiles(self) -> list[Image]: ...
+
+class ReadConfig:
+    files: list[str]
+    'images (PNG, JPEG, WebP, TIFF) or folders of them'
+    model: str
+    'model folder'
+    mode: str
+    'tiny, small, base, large, gundam, gundam-m, or a side in px'
+    prompt: str
+    "free-ocr, markdown, ocr, figure, describe, locate:WORDS, or a text with <image>; empty: the model's own"
+    out: str
+    'folder for NAME.md and NAME.json; pages that are there already are not read again'
+    device: str
+    'cpu, cuda or cuda:N'
+    dtype: str
+    'arithmetic'
+    max_pixels: int
+    'larger pictures are refused'
+    generate: GenerateConfig
+    'how text is generated'
+
+    def __init__(self, *, files: collections.abc.Sequence[typing.Any] | str=..., model: typing.Any=..., mode: typing.Any=..., prompt: typing.Any=..., out: typing.Any=..., device: typing.Any=..., dtype: typing.Any=..., max_pixels: int=..., generate: GenerateConfig | dict[str, typing.Any]=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
 
 class CurveConfig:
     text: list[str]
@@ -667,9 +1581,77 @@ class CurveStyle:
     page_gray: int
     'gray value of the paper'
     strict: bool
-    'refuse text with glyphs that the font lacks'
+    'refuse text with glyphs that the fonts lack'
+    paper: str
+    'paper size that sets width_px and height_px from dpi'
+    dpi: float
+    'pixels an inch, for paper and font_size_pt'
+    font_size_pt: float
+    'em size in points; 0: font_size_px counts'
+    line_pitch_px: float
+    'distance of baselines in pixels; 0: line_height counts'
+    bold: bool
+    'bold face'
+    italic: bool
+    'italic face'
+    fallback: bool
+    'take characters that the font lacks from other fonts'
+    fallback_fonts: list[str]
+    'families or files asked first, in this order'
+    language: str
+    'language of the text (BCP 47): glyph forms, line breaks, hyphenation'
+    letter_spacing_px: float
+    'pixels added after every character'
+    word_spacing_px: float
+    'pixels added to every space'
+    horizontal_scale: float
+    'width of glyphs and advances'
+    tab_spaces: int
+    'tab stops every so many spaces; 0: a tab is a control character'
+    markup: str
+    'what the source text is'
+    direction: str
+    'of paragraphs; auto goes by the first strong character'
+    align: str
+    'of lines; in right-to-left paragraphs left is the right side'
+    line_breaks: str
+    'lines break at spaces and around ideographs, or where Unicode allows'
+    hyphenate: bool
+    'break words by the hyphenation dictionary of the language'
+    newline: str
+    'a newline ends the line, is a marker in running text, both, or only a space'
+    newline_marker: str
+    'text drawn for a newline'
+    newline_marker_color: str
+    '#rrggbb; empty: as the text'
+    first_line_indent_px: int
+    "indent of a paragraph's first line"
+    indent_left_px: int
+    'indent on the side where lines start'
+    indent_right_px: int
+    'indent on the side where lines end'
+    paragraph_space_px: float
+    'pixels between paragraphs'
+    columns: int
+    'columns a page'
+    column_gap_px: int
+    'pixels between columns'
+    crop: str
+    'cut the page to what is used, margins kept'
+    antialias: str
+    'of glyphs'
+    text_color: str
+    '#rrggbb; empty: text_gray'
+    page_color: str
+    '#rrggbb; empty: page_gray'
+    pixels: str
+    'gray or RGB page; auto is gray unless something is coloured'
+    inverse: bool
+    'inverse video'
+    keep_draw_list: bool
+    'keep glyphs and places with the page, for PDF and SVG'
 
-    def __init__(self, *, margin_left_px: int=..., margin_top_px: int=..., margin_right_px: int=..., margin_bottom_px: int=..., line_height: float=..., hinting: typing.Any=..., subpixel_positions: int=..., text_gray: int=..., page_gray: int=..., strict: bool=...) -> None: ...
+    def __init__(self, *, margin_left_px: int=..., margin_top_px: int=..., margin_right_px: int=..., margin_bottom_px: int=..., line_height: float=..., hinting: typing.Any=..., subpixel_positions: int=..., text_gray: int=..., page_gray: int=..., strict: bool=..., paper: typing.Any=..., dpi: float=..., font_size_pt: float=..., line_pitch_px: float=..., bold: bool=..., italic: bool=..., fallback: bool=..., fallback_fonts: collections.abc.Sequence[typing.Any] | str=..., language: typing.Any=..., letter_spacing_px: float=..., word_spacing_px: float=..., horizontal_scale: float=..., tab_spaces: int=..., markup: typing.Any=..., direction: typing.Any=..., align: typing.Any=..., line_breaks: typing.Any=..., hyphenate: bool=..., newline: typing.Any=..., newline_marker: typing.Any=..., newline_marker_color: typing.Any=..., first_line_indent_px: int=..., indent_left_px: int=..., indent_right_px: int=..., paragraph_space_px: float=..., columns: int=..., column_gap_px: int=..., crop: typing.Any=..., antialias: typing.Any=..., text_color: typing.Any=..., page_color: typing.Any=..., pixels: typing.Any=..., inverse: bool=..., keep_draw_list: bool=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -902,10 +1884,12 @@ class ObjectiveConfig:
     'weight of guided attention'
     guide_offset: float
     'weight of the offset read-out within guided attention'
+    input_noise: float
+    "share of the decoder's text tokens replaced by random ones"
     guide_layer: int
     'decoder layer whose attention is guided'
 
-    def __init__(self, *, reader: float=..., probe: float=..., patch_probe: float=..., probe_only_share: float=..., probe_glyphs: int=..., probe_width: int=..., guide: float=..., guide_offset: float=..., guide_layer: int=...) -> None: ...
+    def __init__(self, *, reader: float=..., probe: float=..., patch_probe: float=..., probe_only_share: float=..., probe_glyphs: int=..., probe_width: int=..., guide: float=..., guide_offset: float=..., input_noise: float=..., guide_layer: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -985,15 +1969,193 @@ class Score:
         Runs (kind, ref_begin, hyp_begin, length) over the normalised texts; kinds match, substitute, insert, delete.
         """
 
+class FoxConfig:
+    results: str
+    "Fox's results file: a JSON list of {image, question, label, answer}"
+    out: str
+    'metrics file to write (JSON)'
+    empty: str
+    "pages with an empty side, where Fox's script fails: zero counts what is undefined as 0 (two empty texts: perfect), skip leaves them out"
+    duplicates: str
+    "records of one image and question: refuse, or count each as Fox's script does"
+    jieba: str
+    "folder of jieba (dict.txt, finalseg/); empty: FOVEA_JIEBA or Debian's python3-jieba"
+    wordnet: str
+    "folder of WordNet 3.0's dictionary; empty: FOVEA_WORDNET or Debian's wordnet-base"
+    synonyms: bool
+    "METEOR with WordNet's synonyms; false: equality and stems only"
+    threads: int
+    'threads; 0: all'
+
+    def __init__(self, *, results: typing.Any=..., out: typing.Any=..., empty: typing.Any=..., duplicates: typing.Any=..., jieba: typing.Any=..., wordnet: typing.Any=..., synonyms: bool=..., threads: int=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class OmniDocBenchConfig:
+    ground_truth: str
+    'OmniDocBench.json: a list of annotated pages'
+    predictions: str
+    'folder of Markdown files, one a page: NAME.md, NAME without .pdf + .mmd or .md, or IMAGE.md'
+    out: str
+    'metrics file to write (JSON)'
+    version: str
+    "rules of the official program: 1.0 (commit 337cc26) or 1.5 (0f22218); 1.6's matching is not built"
+    match: str
+    'how pieces of a prediction find their blocks; simple_match upstream runs in version 1.0 only'
+    filter: list[str]
+    'page attributes that must hold, as name:value'
+    missing: str
+    'pages without a prediction: official leaves them out (as 1.0 and 1.5 do), empty scores them as empty, refuse stops'
+    duplicates: str
+    'pages named twice in the annotation: refuse, or count each'
+    save_matches: bool
+    'put every scored pair into the metrics file, as the official match lists do'
+    threads: int
+    'threads; 0: all'
+
+    def __init__(self, *, ground_truth: typing.Any=..., predictions: typing.Any=..., out: typing.Any=..., version: typing.Any=..., match: typing.Any=..., filter: collections.abc.Sequence[typing.Any] | str=..., missing: typing.Any=..., duplicates: typing.Any=..., save_matches: bool=..., threads: int=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class TextScoreConfig:
+    reference: str
+    'text that should have been read: a file, or a folder of files'
+    hypothesis: str
+    'text that was read: a file, or a folder of files with the same names (endings may differ)'
+    out: str
+    'metrics file to write (JSON)'
+    metrics: list[str]
+    'names of metrics; empty: all'
+    unit: str
+    'what characters are'
+    words: str
+    "what words are: white space between, jieba's, or auto (jieba where there is a Chinese character, as Fox does)"
+    white_space: str
+    'one_space: runs of white space count as one space; keep: as it stands'
+    missing: str
+    'files without a partner in the hypothesis folder: scored as empty, left out (skip), or refused'
+    jieba: str
+    "folder of jieba; empty: FOVEA_JIEBA or Debian's python3-jieba"
+    wordnet: str
+    "folder of WordNet 3.0's dictionary; empty: FOVEA_WORDNET or Debian's wordnet-base"
+    threads: int
+    'threads; 0: all'
+
+    def __init__(self, *, reference: typing.Any=..., hypothesis: typing.Any=..., out: typing.Any=..., metrics: collections.abc.Sequence[typing.Any] | str=..., unit: typing.Any=..., words: typing.Any=..., white_space: typing.Any=..., missing: typing.Any=..., jieba: typing.Any=..., wordnet: typing.Any=..., threads: int=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+def batch_shape(sheet: StyleSheet) -> list[int]:
+    """
+    height, width, channels of the pages that a sheet gives.
+    """
+
+def bleu(reference: collections.abc.Sequence[str], hypothesis: collections.abc.Sequence[str]) -> float:
+    """
+    Sentence BLEU-4 without smoothing, as NLTK 3.8.
+    """
+
+def character_error_rate(reference: str, hypothesis: str, by_grapheme: bool=False) -> float | None:
+    """
+    Edits over the reference's length; None for an empty reference with a text read.
+    """
+
+def chrf(reference: str, hypothesis: str, max_order: typing.SupportsInt=6, beta: typing.SupportsFloat=2.0) -> float:
+    ...
+
+def contact_sheet(cells: collections.abc.Sequence[tuple[typing.Annotated[numpy.typing.ArrayLike, numpy.uint8], str]], columns: typing.SupportsInt, cell_px: typing.SupportsInt, title: str, renderer: Renderer) -> Image:
+    """
+    Pictures in rows, a label above each, RGB.
+    """
+
+def count_tokens(width_px: typing.SupportsInt, height_px: typing.SupportsInt, mode: str) -> TokenCounts:
+    """
+    Vision tokens, decoder positions and valid tokens of a picture of this size.
+    """
+
+def decode_image(bytes: bytes, name: str='image', max_pixels: typing.SupportsInt=178956970) -> Image:
+    """
+    The same of a file in memory.
+    """
+
+def degrade_image(image: typing.Annotated[numpy.typing.ArrayLike, numpy.uint8], degradations: Degradations, index: typing.SupportsInt=0) -> tuple[Image, DegradeReport]:
+    """
+    The same of a picture, uint8 [height, width] or [height, width, 3].
+    """
+
+def degrade_page(page: Page, degradations: Degradations, index: typing.SupportsInt=0) -> tuple[Page, DegradeReport]:
+    """
+    A degraded copy with its map moved along, and the report.
+    """
+
 def describe_log(line: dict) -> str:
+    ...
+
+def describe_score(result: dict) -> str:
     ...
 
 def describe_seconds(seconds: typing.SupportsFloat) -> str:
     ...
 
+def draw_map(page: Page, map: GridMap, title: str, scale: typing.SupportsInt, renderer: Renderer) -> Image:
+    """
+    Cuts, load and ink beside each other, RGB.
+    """
+
+def draw_map_layer(page: Page, map: GridMap, layer: str, scale: typing.SupportsInt, renderer: Renderer) -> Image:
+    ...
+
+def edit_distance(reference: str, hypothesis: str, unit: str='characters') -> int:
+    """
+    Levenshtein distance over characters (code points), graphemes or words.
+    """
+
+def edit_script(reference: str, hypothesis: str, unit: str='characters') -> list:
+    """
+    Runs (kind, ref_begin, hyp_begin, length) of one optimal script; kinds match, substitute, insert, delete.
+    """
+
 def error_picture(page: Page, hypothesis: str) -> Image:
     """
     The page with its reading's errors: substituted and lost characters red, the place before which something was added blue.
+    """
+
+def fitted_style(renderer: Renderer, text: str, sheet: StyleSheet, token_end: collections.abc.Sequence[typing.SupportsInt]=[]) -> tuple[Style, int]:
+    """
+    The style with the font size that sheet.fit finds, and how many bytes of the text belong on the page.
     """
 
 def font_families() -> list[str]:
@@ -1006,7 +2168,43 @@ def font_file(family_or_path: str) -> str:
     The file that a family name or path stands for.
     """
 
+def graphemes(text: str) -> list[str]:
+    ...
+
+def jieba_cut(text: str, folder: str='') -> list[str]:
+    """
+    jieba.lcut(text), exact.
+    """
+
 def library_versions() -> typing.Any:
+    ...
+
+def load_style(name_or_path: str) -> StyleSheet:
+    """
+    A style that ships, by name, or a TOML file.
+    """
+
+def make_views(image: Image, mode: str) -> Views:
+    """
+    A picture in a mode: tiny, small, base, large, gundam, gundam-m, or a side in px.
+    """
+
+def map_page(page: Page, grid: TokenGrid, text_token_end: collections.abc.Sequence[typing.SupportsInt]=[], channel: typing.SupportsInt=-1) -> GridMap:
+    """
+    Where each character falls. text_token_end: byte of page.text at which each text token ends; channel: of a multiplexed page, -1 all.
+    """
+
+def markdown_to_styled_text(markdown: str, style: Style) -> StyledText:
+    """
+    Markdown as a StyledText.
+    """
+
+def meteor(reference: collections.abc.Sequence[str], hypothesis: collections.abc.Sequence[str], wordnet: str='') -> float:
+    """
+    METEOR as NLTK 3.8; wordnet: folder of WordNet 3.0, empty for the installed one, 'none' for stems only.
+    """
+
+def mode_names() -> list[str]:
     ...
 
 def model_info(config: InfoConfig) -> typing.Any:
@@ -1023,12 +2221,55 @@ def preset(name: str) -> ModelConfig:
 def preset_names() -> list[str]:
     ...
 
+def read_image(path: str, max_pixels: typing.SupportsInt=178956970) -> Image:
+    """
+    PNG, JPEG, WebP or TIFF, upright, gray or RGB as the model sees it. Errors: OSError.
+    """
+
+def read_map(path: str, with_picture: bool=True) -> Page:
+    """
+    The page of a PAGE.map.json, with its picture where that lies beside it.
+    """
+
 def read_toml(path: str) -> typing.Any:
+    ...
+
+def render_batch(renderer: Renderer, texts: collections.abc.Sequence[str], sheet: StyleSheet, out: numpy.ndarray, num_threads: typing.SupportsInt=0, first_index: typing.SupportsInt=0, keep_maps: bool=False) -> list[Page]:
+    """
+    Draws texts into out, on threads and without the GIL; the pages without pixels.
+    """
+
+def render_versions() -> typing.Any:
+    """
+    Versions of the libraries that a page's bytes depend on.
+    """
+
+def resize_bicubic(image: Image, width_px: typing.SupportsInt, height_px: typing.SupportsInt) -> Image:
+    """
+    Pillow's antialiased bicubic filter, byte for byte.
+    """
+
+def rouge_l(reference: collections.abc.Sequence[str], hypothesis: collections.abc.Sequence[str]) -> dict:
     ...
 
 def run_curve(config: CurveConfig, on_progress: typing.Any=None, on_page: typing.Any=None, command: collections.abc.Sequence[str]=[], git_revision: str='') -> typing.Any:
     """
     The curve into config.out; rows of summary.csv. on_progress(pages_done, pages_total, share_done, seconds_left), on_page(result line).
+    """
+
+def run_map(config: MapConfig) -> typing.Any:
+    """
+    Numbers and pictures of map files.
+    """
+
+def run_read(config: ReadConfig, on_page: typing.Any=None) -> list:
+    """
+    Image files in, their text out; a line a page, with `error` where one could not be read.
+    """
+
+def run_render(config: RenderConfig, on_progress: typing.Any=None, on_result: typing.Any=None, command: collections.abc.Sequence[str]=[], git_revision: str='') -> typing.Any:
+    """
+    Pages of all texts in all cells of the sweep into config.out.
     """
 
 def run_train(config: TrainConfig, on_log: typing.Any=None) -> typing.Any:
@@ -1041,9 +2282,68 @@ def save_random_model(folder: str, config: ModelConfig, seed: typing.SupportsInt
     A model of random weights (config.json and safetensors, no tokenizer): for tests of everything but quality.
     """
 
+def score_fox(config: FoxConfig) -> typing.Any:
+    """
+    Fox's results file as its scripts score it, both role readings.
+    """
+
+def score_omnidocbench(config: OmniDocBenchConfig) -> typing.Any:
+    """
+    OmniDocBench predictions in the official result's structure.
+    """
+
 def score_text(reference: str, hypothesis: str) -> Score:
     ...
 
+def score_texts(config: TextScoreConfig) -> typing.Any:
+    """
+    Two files or folders by every text metric.
+    """
+
+def set_overlap(reference: collections.abc.Sequence[str], hypothesis: collections.abc.Sequence[str]) -> tuple[float | None, float | None, float | None]:
+    """
+    (precision, recall, f) of the sets of tokens; None where undefined.
+    """
+
+def style_names() -> list[str]:
+    """
+    Names of the styles that ship.
+    """
+
+def style_text(name: str) -> str:
+    """
+    The TOML of a style that ships, comments included.
+    """
+
 def summary_columns() -> list[str]:
     ...
+
+def teds(reference: str, hypothesis: str) -> tuple[float, float]:
+    """
+    (TEDS, TEDS of structure only) of two HTML tables, normalised as OmniDocBench does.
+    """
+
+def text_metric_names() -> typing.Any:
+    ...
+
+def to_pdf(pages: collections.abc.Sequence[Page], dpi: typing.SupportsFloat=72.0) -> bytes:
+    """
+    A PDF file of pages that were drawn with keep_draw_list=True; text can be selected.
+    """
+
+def token_grids(page_width_px: typing.SupportsInt, page_height_px: typing.SupportsInt, view: ViewConfig) -> list[TokenGrid]:
+    """
+    The grids that a page of this size is seen through.
+    """
+
+def validate_style(style: Style) -> None:
+    ...
+
+def word_error_rate(reference: str, hypothesis: str) -> float | None:
+    ...
+
+def write_page(page: Page, stem: str) -> None:
+    """
+    Writes stem.png and stem.map.json.
+    """
 __version__: str = '0.1.0'

@@ -55,33 +55,6 @@ def reader(model: str | os.PathLike[str] | _C.Reader | None = None, device: str 
     return _load(os.fspath(model) if model is not None else default_model(), device, dtype)
 
 
-@functools.cache
-def _renderer() -> _C.Renderer:
-    return _C.Renderer()
-
-
-def render(text: str, style: _C.Style | None = None, *, size_px: float | None = None, side_px: int | None = None, **fields: Any) -> _C.Page:
-    """Draws a page. Without a font size, the largest at which the whole text fits, up to a 20th of the width.
-
-    style    a Style to begin with; `fields` are fields of Style set over it
-    size_px  the font's em size, short for font_size_px
-    side_px  width and height
-    """
-    given = {**fields}
-    if size_px is not None:
-        given["font_size_px"] = size_px
-    if side_px is not None:
-        given.update(width_px=side_px, height_px=side_px)
-    resolved = _C.Style(**(style.to_dict() if style is not None else {}))
-    resolved.update(given)
-    if style is None and "font_size_px" not in given and text.strip():
-        try:
-            resolved.font_size_px = _renderer().fit_font_size(text, resolved, max_px=max(12.0, resolved.width_px / 20))
-        except _C.RenderError as error:
-            raise _C.RenderError(f"{error}; name a size_px to cut the text") from None
-    return _renderer().render(text, resolved)
-
-
 def encode(pages: Any, model: str | os.PathLike[str] | _C.Reader | None = None, **load: str) -> Any:
     """A page (Page or uint8 array) to VisionTokens; a list of them, all of one size, to a list."""
     many = isinstance(pages, (list, tuple))
@@ -94,6 +67,16 @@ def decode(tokens: Any, model: str | os.PathLike[str] | _C.Reader | None = None,
     many = isinstance(tokens, (list, tuple))
     texts = [r.text for r in reader(model, device, dtype).decode(list(tokens) if many else [tokens], **generate)]
     return texts if many else texts[0]
+
+
+def read(files: Any, model: str | os.PathLike[str] | None = None, *, out: str | os.PathLike[str] = "runs/read", on_page: Any = None, **fields: Any) -> list[dict[str, Any]]:
+    """Image files (or folders of them) in, their text out: NAME.md and NAME.json a page in `out`, and a dict a page.
+
+    Fields are those of ReadConfig: mode, prompt, device, dtype, generate. A page that cannot be read has "error" in its dict.
+    """
+    names = [files] if isinstance(files, (str, os.PathLike)) else list(files)
+    config = _C.ReadConfig(files=[os.fspath(name) for name in names], model=os.fspath(model or default_model()), out=os.fspath(out), **fields)
+    return _C.run_read(config, on_page)
 
 
 def score(reference: str, hypothesis: str) -> _C.Score:

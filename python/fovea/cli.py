@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -43,7 +44,7 @@ class _Schema(click.Command):
             default = ",".join(str(v) for v in entry["default"]) if is_list else entry["default"]
             rule = f" ({', '.join(entry['choices'])})" if "choices" in entry else ""
             shown = "" if default == "" else f" [{str(default).lower() if isinstance(default, bool) else default}]"
-            kind = {"list[str]": "TEXT...", "list[int]": "N,N...", "list[float]": "X,X...", "int": "N", "float": "X", "str": "TEXT", "bool": "true|false"}
+            kind = {"list[str]": "TEXT...", "list[int]": "N,N...", "list[float]": "X,X...", "int": "N", "float": "X", "str": "TEXT", "bool": "[true|false]"}
             params.append(
                 click.Option(
                     [_option_name(entry["name"]), entry["name"].replace(".", "__")], multiple=is_list, metavar=kind[entry["type"]],
@@ -54,14 +55,19 @@ class _Schema(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         lists = {_option_name(e["name"]) for e in self.schema if e["type"].startswith("list[")}
+        switches = {_option_name(e["name"]) for e in self.schema if e["type"] == "bool"}
         known = {_option_name(e["name"]): e["name"] for e in self.schema}
         spread: list[str] = []
         current, taken = "", 0
-        for arg in args:
+        for i, arg in enumerate(args):
             if arg.startswith("--") and len(arg) > 2:
                 name, eq, value = arg.partition("=")
                 name = name.replace("_", "-")  # --text_kind is --text-kind
                 current, taken = (name if name in lists else ""), int(bool(eq))
+                if name in switches and not eq and args[i + 1 : i + 2] not in (["true"], ["false"]):
+                    eq, value = "=", "true"  # --map is --map true
+                elif not eq and name.startswith("--no-") and "--" + name[5:] in switches:
+                    name, eq, value = "--" + name[5:], "=", "false"
                 spread.append(name + eq + value if name in known else arg)
             elif current and taken:
                 spread += [current, arg]
@@ -97,8 +103,9 @@ def cli() -> None:
 class _Bar:
     """Click's progress bar on stderr, with our own time left: by text length, not by pages."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "pages") -> None:
         self.left = ""
+        self.unit = unit
         self.bar = click.progressbar(
             length=1000, file=sys.stderr, show_eta=False, show_percent=True, width=30, item_show_func=lambda _: self.left,
             hidden=not sys.stderr.isatty(),
@@ -118,7 +125,7 @@ class _Bar:
 
         from fovea import _C
 
-        self.left = f"{pages_done}/{pages_total} pages"
+        self.left = f"{pages_done}/{pages_total} {self.unit}"
         if seconds_left >= 0 and pages_done < pages_total:
             self.left += f", {_C.describe_seconds(seconds_left)} left"
         step = max(0, int(1000 * share) - self.done)
@@ -171,6 +178,152 @@ def curve(ctx: click.Context, config_file: str | None, figure: bool, **values: A
     if figure:
         names += result.save_figures()
     click.echo("\n" + "\n".join(str(name) for name in names))
+
+
+@cli.command(cls=_Schema, config_name="ReadConfig")
+@click.argument("images", metavar="IMAGE...", nargs=-1, type=click.Path())
+@click.option("--config", "config_file", type=click.Path(), help="TOML file with these options; the command line wins over it")
+@click.pass_context
+def read(ctx: click.Context, images: tuple[str, ...], config_file: str | None, **values: Any) -> None:
+    """Scanned pages in, their text out: NAME.md and NAME.json a page.
+
+    Pages that are there already, made the same way, are not read again; one that cannot be read is reported and the others go on (exit code 1).
+    """
+    from fovea import _C
+    from fovea.api import default_model
+
+    config = _C.ReadConfig(**(_C.read_toml(config_file) if config_file else {}))
+    ctx.command.fill(config, values)
+    if images:
+        config.files = [*config.files, *images]
+    if not values.get("model") and not config_file:
+        config.model = default_model()
+    with _Bar() as bar:
+        pages = _C.run_read(config, lambda done, total, page: bar(done, total, done / total, -1.0))
+    for page in pages:
+        click.echo(page.get("text_file") or f"error: {page['error']}", err="error" in page)
+    if any("error" in page for page in pages):
+        ctx.exit(1)
+
+
+@cli.command(cls=_Schema, config_name="RenderConfig")
+@click.argument("files", metavar="TEXT...", nargs=-1, type=click.Path())
+@click.option("--config", "config_file", type=click.Path(), help="TOML file with these options; the command line wins over it")
+@click.option("--styles", is_flag=True, help="list the styles that ship, with what each follows, and exit")
+@click.pass_context
+def render(ctx: click.Context, files: tuple[str, ...], config_file: str | None, styles: bool, **values: Any) -> None:
+    """Texts and a style in, a folder of pages out; with --sweep over a grid of styles.
+
+    fovea render book.txt --style glyph --out pages --map
+
+    fovea render book.txt --style plain --sweep font="DejaVu Sans,DejaVu Serif" size_px=8:14:2 --contact-sheet --out sweep
+
+    Killed and started again it goes on: what is there with the same text, style, fonts and versions is not drawn anew.
+    """
+    from fovea import _C
+    from fovea.api import deepseek_tokenizer_path, git_revision
+
+    if styles:
+        for name in _C.style_names():
+            lines = itertools.takewhile(lambda line: line.startswith("#"), _C.style_text(name).splitlines())
+            click.echo(f"{name}\n" + "\n".join("    " + line[1:].strip() for line in lines))
+        return
+    for name in ("set", "sweep"):  # a list option takes what follows it: what has no "=" is a text
+        files += tuple(word for word in values[name] if "=" not in word)
+        values[name] = tuple(word for word in values[name] if "=" in word)
+    config = _C.RenderConfig(**(_C.read_toml(config_file) if config_file else {}))
+    ctx.command.fill(config, values)
+    if files:
+        config.text = [*config.text, *files] if values.get("text") else list(files)
+    if not config.tokenizer:
+        config.tokenizer = deepseek_tokenizer_path()
+    notes: dict[str, None] = {}
+
+    def on_result(line: dict[str, Any]) -> None:
+        where = line["text"] + (f" ({line['cell']})" if line["cell"] else "")
+        if "error" in line:
+            notes[f"{where}: {line['error']}"] = None
+            return
+        if line["num_missing_glyphs"]:
+            notes[f"{where}: no font has {line['num_missing_glyphs']} of the characters ('{line['missing_example']}', say); they are drawn as boxes"] = None
+        if line["num_bytes_left_out"]:
+            notes[f"{where}: {line['num_bytes_left_out']} bytes did not fit and were left out"] = None
+        for text in line["notes"]:
+            notes[f"{where}: {text}"] = None
+
+    with _Bar("cells") as bar:
+        done = _C.run_render(config, lambda n, total: bar(n, total, n / total, -1), on_result, ["fovea", *sys.argv[1:]], git_revision())
+    for note in list(notes)[:20]:
+        click.echo(f"note: {note}", err=True)
+    if len(notes) > 20:
+        click.echo(f"note: and {len(notes) - 20} more, see {config.out}/results.jsonl", err=True)
+    skipped = f", {done['num_skipped']} of {len(done['results'])} cells were there already" if done["num_skipped"] else ""
+    click.echo(f"{done['num_pages']} pages in {config.out}{skipped}")
+    click.echo("\n".join(done["files"]))
+
+
+@cli.command("map", cls=_Schema, config_name="MapConfig")
+@click.argument("files", metavar="PAGE.map.json...", nargs=-1, type=click.Path())
+@click.option("--tokens/--no-tokens", default=True, help="count text tokens, with DeepSeek's tokenizer where none is named")
+@click.pass_context
+def map_command(ctx: click.Context, files: tuple[str, ...], tokens: bool, **values: Any) -> None:
+    """Where the characters of drawn pages fall on vision tokens: PAGE.MODE.json and a picture of grid, load and cuts beside each map."""
+    from fovea import _C
+    from fovea.api import deepseek_tokenizer_path
+
+    config = _C.MapConfig()
+    ctx.command.fill(config, values)
+    config.map = [*config.map, *files]
+    if not tokens:
+        config.tokenizer = ""
+    elif not config.tokenizer:
+        config.tokenizer = deepseek_tokenizer_path()
+    for line in _C.run_map(config):
+        ratio = f", ratio {line['ratio']:.2f} ({line['num_text_tokens']} text tokens)" if "ratio" in line else ""
+        click.echo(f"{line['map']}: {line['num_vision_tokens']} vision tokens{ratio}")
+        for grid in line["grids"]:
+            load = grid.get("text_tokens_per_vision_token")
+            loads = f", text tokens a vision token {load['min']:.2f} to {load['max']:.2f}, mean {load['mean']:.2f}" if load else ""
+            click.echo(
+                f"  {grid['name']}: {grid['num_columns']} x {grid['num_rows']}, cut by a token border {100 * grid['share_cut_by_token']:.1f} %, "
+                f"by a patch border {100 * grid['share_cut_by_patch']:.1f} % of {grid['num_glyphs']} glyphs{loads}"
+            )
+        click.echo("\n".join(f"  {name}" for name in line["files"]))
+
+
+@cli.group("score")
+def score_group() -> None:
+    """Predictions scored as the official programs do, from files alone; no model is loaded."""
+
+
+def _score(ctx: click.Context, run: str, config_name: str, values: dict[str, Any]) -> None:
+    from fovea import _C
+
+    config = getattr(_C, config_name)()
+    ctx.command.fill(config, values)
+    click.echo(_C.describe_score(getattr(_C, run)(config)), nl=False)
+
+
+@score_group.command("fox", cls=_Schema, config_name="FoxConfig")
+@click.argument("results_file", metavar="[RESULTS.json]", required=False, type=click.Path())
+@click.pass_context
+def score_fox(ctx: click.Context, results_file: str | None, **values: Any) -> None:
+    """Fox's own results file: means under both readings of who is the reference, and per page."""
+    _score(ctx, "score_fox", "FoxConfig", values | ({"results": results_file} if results_file else {}))
+
+
+@score_group.command("omnidocbench", cls=_Schema, config_name="OmniDocBenchConfig")
+@click.pass_context
+def score_omnidocbench(ctx: click.Context, **values: Any) -> None:
+    """Markdown predictions against OmniDocBench.json, in the official result's structure."""
+    _score(ctx, "score_omnidocbench", "OmniDocBenchConfig", values)
+
+
+@score_group.command("text", cls=_Schema, config_name="TextScoreConfig")
+@click.pass_context
+def score_text(ctx: click.Context, **values: Any) -> None:
+    """Any two texts, or folders of texts with the same names, by every metric."""
+    _score(ctx, "score_texts", "TextScoreConfig", values)
 
 
 @cli.command()

@@ -102,8 +102,15 @@ void bind_model(py::module_& m) {
              return self.reader.encode(pictures.images);
            },
            py::arg("pages"), "Pages, all of one size, to vision tokens.")
+      .def("encode_views",
+           [](SharedReader& self, const image::Views& views) {
+             py::gil_scoped_release release;
+             std::lock_guard<std::mutex> lock(self.mutex);
+             return self.reader.encode(views);
+           },
+           py::arg("views"), "One picture in a mode (make_views), tiles included, to vision tokens.")
       .def("decode",
-           [](SharedReader& self, const std::vector<const VisionTokens*>& tokens, const py::kwargs& kwargs) {
+           [](SharedReader& self, const std::vector<const VisionTokens*>& tokens, const std::string& prompt, const py::kwargs& kwargs) {
              decoder::GenerateConfig config;
              apply_kwargs(config, kwargs);
              PendingPythonError pending;
@@ -115,14 +122,16 @@ void bind_model(py::module_& m) {
                try {
                  out = self.reader.decode(tokens, config, {}, [&](size_t) {
                    if (!pending.run([] {})) throw Stop{};
-                 });
+                 }, prompt);
                } catch (const Stop&) {
                }
              }
              pending.rethrow();
              return out;
            },
-           py::arg("tokens"), "Vision tokens, all of one grid, to Readings. Keywords are the fields of GenerateConfig.")
+           py::arg("tokens"), py::arg("prompt") = "",
+           "Vision tokens, all of one layout, to Readings. Models that take a prompt get it: free-ocr, markdown, ocr, figure, describe, locate:WORDS, or a text "
+           "with <image>. Keywords are the fields of GenerateConfig.")
       .def_property_readonly("config", [](const SharedReader& self) { return self.reader.config(); })
       .def_property_readonly("tokenizer", [](const SharedReader& self) { return self.reader.tokenizer(); })
       .def_property_readonly("stride_px", [](const SharedReader& self) { return self.reader.config().encoder.stride_px(); }, "Pixels a vision token's side.")

@@ -6,6 +6,9 @@ PYBIND11_MODULE(_C, m) {
   fovea::python::bind_base(m);
   fovea::python::bind_text(m);
   fovea::python::bind_render(m);
+  fovea::python::bind_render_tools(m);
   fovea::python::bind_model(m);
+  fovea::python::bind_image(m);  // its configs hold the model's
   fovea::python::bind_experiments(m);
+  fovea::python::bind_metrics(m);
 }

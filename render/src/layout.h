@@ -24,13 +24,13 @@ struct Geometry {
   int64_t baseline_in_line_px = 0;  ///< from the line's top
 
   Geometry(const Style& style, const Font& font, double font_size_px)
-      : size_26_6(std::llround(font_size_px * 64)), margin_top_px(style.margin_top_px) {
+      : size_26_6(font.snap_size_26_6(std::llround(font_size_px * 64))), margin_top_px(style.margin_top_px) {
     const double px_from_units = double(size_26_6) / 64 / double(font.units_per_em());
     px_q32_from_units = std::llround(std::ldexp(px_from_units, 32));
     const int64_t avail_width_px = style.width_px - style.margin_left_px - style.margin_right_px;
     max_line_units = (avail_width_px << 32) / px_q32_from_units;
     const double own_px = double(font.ascent_units() + font.descent_units()) * px_from_units;
-    pitch_px = style.line_height * own_px;
+    pitch_px = style.line_pitch_px > 0 ? style.line_pitch_px : style.line_height * own_px;
     const double extra_px = pitch_px - own_px;
     baseline_in_line_px = std::llround(double(font.ascent_units()) * px_from_units + extra_px / 2);
     const int64_t avail_height_px = style.height_px - style.margin_top_px - style.margin_bottom_px;
@@ -43,6 +43,7 @@ struct Geometry {
 struct LayoutEnd {
   bool complete = true;     ///< everything was placed
   size_t num_bytes_placed = 0;  ///< of the text; if incomplete, up to the end of the last line, before the white space it broke at
+  size_t byte_next = 0;         ///< if incomplete, where the next page's first line begins: after that white space or newline
   int64_t num_lines = 0;
 };
 
@@ -53,9 +54,9 @@ struct LayoutEnd {
 ///   dropped_spaces(byte, num, pen_units)                             spaces that a line broke at
 ///   end_line(byte_end, hard_break)
 /// Lines that the page has no room for are not begun. A newline ends a line and does not begin another: a text that ends in
-/// a newline has no empty last line.
+/// a newline has no empty last line. whole_page: sink is also told of the white space that the page broke at.
 template <class Source, class Sink>
-LayoutEnd lay_out(Source& source, const Geometry& geometry, int64_t space_units, size_t text_size, Sink& sink) {
+LayoutEnd lay_out(Source& source, const Geometry& geometry, int64_t space_units, size_t text_size, Sink& sink, bool whole_page = false) {
   const int64_t max_units = geometry.max_line_units;
   LayoutEnd end;
   bool open = false;
@@ -99,10 +100,14 @@ LayoutEnd lay_out(Source& source, const Geometry& geometry, int64_t space_units,
     sink.end_line(line_end, false);
     return open_line(next_byte);
   };
-  const auto cut = [&] {
-    if (open) sink.end_line(line_end, false);
+  const auto cut = [&](size_t next_byte) {
+    if (open) {
+      if (whole_page) drop_spaces();
+      sink.end_line(line_end, false);
+    }
     end.complete = false;
     end.num_bytes_placed = line_end;
+    end.byte_next = next_byte;
     return end;
   };
 
@@ -114,7 +119,7 @@ LayoutEnd lay_out(Source& source, const Geometry& geometry, int64_t space_units,
       continue;
     }
     const size_t first_byte = num_spaces ? spaces_begin : segment.byte_begin;
-    if (!open && !open_line(first_byte)) return cut();
+    if (!open && !open_line(first_byte)) return cut(first_byte);
     if (segment.kind == Segment::kNewline) {
       end_paragraph();
       continue;
@@ -129,7 +134,7 @@ LayoutEnd lay_out(Source& source, const Geometry& geometry, int64_t space_units,
       continue;
     }
     if (!segment.breakable) {
-      if ((pen > 0 || num_spaces > 0) && !wrap(segment.byte_begin)) return cut();
+      if ((pen > 0 || num_spaces > 0) && !wrap(segment.byte_begin)) return cut(segment.byte_begin);
       if (word.width_units() <= max_units) {
         sink.clusters(segment, 0, word.clusters().size(), pen);
         pen += word.width_units();
@@ -154,7 +159,7 @@ LayoutEnd lay_out(Source& source, const Geometry& geometry, int64_t space_units,
           pen += run_units;
           line_end = byte_of(i);
         }
-        if (!wrap(byte_of(i))) return cut();
+        if (!wrap(byte_of(i))) return cut(byte_of(i));
         first = i;
         run_units = 0;
       }
@@ -171,7 +176,7 @@ LayoutEnd lay_out(Source& source, const Geometry& geometry, int64_t space_units,
     if (open_line(spaces_begin)) end_paragraph();
     drop_spaces();
   }
-  end.num_bytes_placed = text_size;
+  end.num_bytes_placed = end.byte_next = text_size;
   return end;
 }
 

@@ -38,9 +38,12 @@ inline InkBox ink_box(const Glyph& glyph, int x_px, int y_px, const Image& page)
   if (box.x0_px == x_px && box.y0_px == y_px && box.x1_px == x_px + glyph.width_px && box.y1_px == y_px + glyph.height_px)
     return box;  // not clipped: the coverage is trimmed already
   InkBox tight;
+  const int bytes = glyph.bytes_a_pixel();
   for (int y = box.y0_px; y < box.y1_px; ++y)
-    for (int x = box.x0_px; x < box.x1_px; ++x)
-      if (glyph.coverage[ptrdiff_t(y - y_px) * glyph.stride_px + (x - x_px)]) tight.add({x, y, x + 1, y + 1});
+    for (int x = box.x0_px; x < box.x1_px; ++x) {
+      const uint8_t* at = glyph.coverage + (ptrdiff_t(y - y_px) * glyph.stride_px + (x - x_px)) * bytes;
+      if (bytes == 1 ? at[0] : bytes == 3 ? at[0] | at[1] | at[2] : at[3]) tight.add({x, y, x + 1, y + 1});
+    }
   return tight;
 }
 
@@ -53,7 +56,7 @@ inline void blend_8(uint8_t* out, const uint8_t* coverage, uint8_t ink) {
   }
 }
 
-/// Draws the glyph onto a gray page, clipped. Rows are padded to 8 px: zero coverage leaves the pixels beyond it as they are.
+/// Draws a glyph of gray coverage onto a gray page, clipped. Rows are padded to 8 px: zero coverage leaves the pixels beyond it as they are.
 inline void draw_glyph(const Glyph& glyph, int x_px, int y_px, uint8_t ink, Image& page) {
   const int width = page.width_px;
   if (x_px >= 0 && y_px >= 0 && x_px + glyph.stride_px <= width && y_px + glyph.height_px <= page.height_px) {

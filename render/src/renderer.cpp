@@ -5,192 +5,44 @@
 #include <cstdio>
 #include <limits>
 
-#include "font.h"
+#include "composer.h"
 #include "fovea/base/error.h"
 #include "fovea/base/utf8.h"
-#include "layout.h"
-#include "raster.h"
-#include "segmenter.h"
+#include "measure.h"
+#include "number_text.h"
+#include "plain.h"
+#include "renderer_state.h"
 
 namespace fovea::render {
 namespace {
 
-int16_t to_int16(int64_t value) {
-  return static_cast<int16_t>(std::clamp<int64_t>(value, std::numeric_limits<int16_t>::min(), std::numeric_limits<int16_t>::max()));
-}
-
-size_t code_point_length(char lead_char) {
-  const unsigned char lead = static_cast<unsigned char>(lead_char);
-  return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-}
-
-// The first code point of a cluster of `word` that has no glyph of its own, as UTF-8.
-std::string missing_char(const Font& font, const ShapedWord& word, const ShapedCluster& cluster) {
-  size_t pos = cluster.byte_begin;
-  std::string first;
-  for (int i = 0; i < cluster.num_code_points; ++i) {
-    const size_t begin = pos;
-    const char32_t c = next_code_point(word.text(), pos);
-    const std::string text(word.text().substr(begin, pos - begin));
-    if (first.empty()) first = text;
-    hb_codepoint_t glyph = 0;
-    if (c < 0x20 || (c >= 0x7F && c < 0xA0) || !hb_font_get_nominal_glyph(font.shaping_font(), c, &glyph) || glyph == 0)
-      return text;
-  }
-  return first;
-}
-
-[[noreturn]] void throw_missing(const Font& font, const Segment& segment, const ShapedCluster& cluster) {
-  const std::string text = missing_char(font, *segment.word, cluster);
-  size_t pos = 0;
-  const char32_t c = next_code_point(text, pos);
-  char name[16];
-  std::snprintf(name, sizeof name, "U+%04X", unsigned(c));
-  const bool printable = c >= 0x20 && !(c >= 0x7F && c < 0xA0);
-  throw RenderError("[render] strict: font '" + font.family() + "' has no glyph for " + name + (printable ? " '" + text + "'" : "") +
-                    " at byte " + std::to_string(segment.byte_begin + cluster.byte_begin));
-}
-
-void check_strict(const Font& font, const Segment& segment) {
-  if (segment.kind != Segment::kWord || segment.word->num_missing() == 0) return;
-  for (const ShapedCluster& cluster : segment.word->clusters())
-    if (cluster.num_missing) throw_missing(font, segment, cluster);
-}
-
-// Fills the page while the layout goes on.
-class Painter {
+class AnalyzerSource : public ChunkSource {
  public:
-  Painter(Page& page, const Style& style, const Font& font, GlyphSet& glyphs, const Geometry& geometry)
-      : page_(page), style_(style), font_(font), glyphs_(glyphs), geometry_(geometry), left_q32_(style.margin_left_px << 32) {}
-
-  void begin_line(size_t byte) {
-    PageLine line;
-    const auto index = static_cast<int64_t>(page_.lines.size());
-    line.byte_begin = static_cast<uint32_t>(byte);
-    line.top_px = to_int16(geometry_.line_top(index));
-    line.bottom_px = to_int16(geometry_.line_top(index + 1));
-    baseline_px_ = static_cast<int>(geometry_.line_top(index) + geometry_.baseline_in_line_px);
-    line.baseline_px = to_int16(baseline_px_);
-    page_.lines.push_back(line);
-  }
-
-  void clusters(const Segment& segment, size_t first, size_t last, int64_t pen_units) {
-    const ShapedWord& word = *segment.word;
-    if (word.num_missing()) count_missing(segment, first, last);
-    const auto clusters = word.clusters();
-    const auto glyphs = word.glyphs();
-    const std::string_view text = word.text();
-    // A part of a word begins at its leftmost cluster: the first, or the last where the script runs to the left.
-    int64_t origin_units = 0;
-    if (last - first < clusters.size()) {
-      if (first == last) return;
-      origin_units = std::min(clusters[first].x0_units, clusters[last - 1].x0_units);
-    }
-    const int64_t start_units = pen_units - origin_units;
-    const uint32_t line = static_cast<uint32_t>(page_.lines.size() - 1);
-    for (size_t i = first; i < last; ++i) {
-      const ShapedCluster& cluster = clusters[i];
-      InkBox ink = draw(glyphs[cluster.glyph_begin], start_units);
-      for (uint32_t g = cluster.glyph_begin + 1; g < cluster.glyph_end; ++g) ink.add(draw(glyphs[g], start_units));
-      CharBox box;
-      box.line = line;
-      box.x0_px = to_int16(ink.x0_px), box.y0_px = to_int16(ink.y0_px);
-      box.x1_px = to_int16(ink.x1_px), box.y1_px = to_int16(ink.y1_px);
-      box.cell_x0_px = rounded_px(start_units + cluster.x0_units);
-      box.cell_x1_px = rounded_px(start_units + cluster.x1_units);
-      box.byte_offset = static_cast<uint32_t>(segment.byte_begin + cluster.byte_begin);
-      page_.chars.push_back(box);
-      size_t at = cluster.byte_begin;
-      for (int n = 1; n < cluster.num_code_points; ++n) {
-        at += code_point_length(text[at]);
-        box.byte_offset = static_cast<uint32_t>(segment.byte_begin + at);
-        page_.chars.push_back(box);
-      }
-    }
-  }
-
-  void spaces(size_t byte, size_t num, int64_t pen_units, int64_t advance_units) {
-    for (size_t i = 0; i < num; ++i)
-      add_space(byte + i, pen_units + int64_t(i) * advance_units, pen_units + int64_t(i + 1) * advance_units);
-  }
-  void dropped_spaces(size_t byte, size_t num, int64_t pen_units) {
-    for (size_t i = 0; i < num; ++i) add_space(byte + i, pen_units, pen_units);
-  }
-  void end_line(size_t byte_end, bool hard_break) {
-    page_.lines.back().byte_end = static_cast<uint32_t>(byte_end);
-    page_.lines.back().hard_break = hard_break;
-  }
+  explicit AnalyzerSource(Analyzer& analyzer) : analyzer_(analyzer) {}
+  std::shared_ptr<Chunk> next() override { return analyzer_.next(); }
 
  private:
-  int16_t rounded_px(int64_t units) const { return to_int16((left_q32_ + units * geometry_.px_q32_from_units + kHalf) >> 32); }
-
-  InkBox draw(const ShapedGlyph& shaped, int64_t start_units) {
-    const int64_t x_q32 = left_q32_ + (start_units + shaped.x_units) * geometry_.px_q32_from_units;
-    const int num_phases = glyphs_.num_phases();
-    int64_t x_px = 0;
-    int phase = 0;
-    if (num_phases == 1) {
-      x_px = (x_q32 + kHalf) >> 32;
-    } else {
-      x_px = x_q32 >> 32;
-      phase = int(((x_q32 & 0xFFFFFFFF) * num_phases) >> 32);
-    }
-    const Glyph& glyph = glyphs_.get(shaped.glyph_id, phase);
-    if (glyph.width_px == 0 || std::abs(x_px) > 100000) return {};
-    int y_px = baseline_px_ - glyph.top_px;
-    if (shaped.y_units) y_px -= int((shaped.y_units * geometry_.px_q32_from_units + kHalf) >> 32);
-    const int left_px = int(x_px) + glyph.left_px;
-    draw_glyph(glyph, left_px, y_px, uint8_t(style_.text_gray), page_.image);
-    return ink_box(glyph, left_px, y_px, page_.image);
-  }
-
-  void add_space(size_t byte, int64_t x0_units, int64_t x1_units) {
-    CharBox box;
-    box.byte_offset = static_cast<uint32_t>(byte);
-    box.line = static_cast<uint32_t>(page_.lines.size() - 1);
-    box.cell_x0_px = rounded_px(x0_units);
-    box.cell_x1_px = rounded_px(x1_units);
-    page_.chars.push_back(box);
-  }
-
-  void count_missing(const Segment& segment, size_t first, size_t last) {
-    for (size_t i = first; i < last; ++i) {
-      const ShapedCluster& cluster = segment.word->clusters()[i];
-      if (cluster.num_missing == 0) continue;
-      if (style_.strict) throw_missing(font_, segment, cluster);
-      if (page_.report.num_missing_glyphs == 0) page_.report.missing_example = missing_char(font_, *segment.word, cluster);
-      page_.report.num_missing_glyphs += cluster.num_missing;
-    }
-  }
-
-  static constexpr int64_t kHalf = int64_t(1) << 31;
-  Page& page_;
-  const Style& style_;
-  const Font& font_;
-  GlyphSet& glyphs_;
-  const Geometry& geometry_;
-  const int64_t left_q32_;
-  int baseline_px_ = 0;
+  Analyzer& analyzer_;
 };
 
-// For measuring: the layout alone.
-struct NoSink {
-  void begin_line(size_t) {}
-  void clusters(const Segment&, size_t, size_t, int64_t) {}
-  void spaces(size_t, size_t, int64_t, int64_t) {}
-  void dropped_spaces(size_t, size_t, int64_t) {}
-  void end_line(size_t, bool) {}
-};
+[[noreturn]] void throw_overflow(size_t left_out, size_t size, const Style& style) {
+  throw RenderError("[render] overflow: " + std::to_string(left_out) + " of " + std::to_string(size) + " bytes do not fit the " +
+                    std::to_string(style.width_px) + " x " + std::to_string(style.height_px) + " px page at font_size_px=" +
+                    number_text(style.font_size_px) + "; use a smaller font, or overflow=cut");
+}
 
-struct SegmentList {
-  const std::vector<Segment>& segments;
-  size_t at = 0;
-  bool next(Segment& segment) {
-    if (at == segments.size()) return false;
-    segment = segments[at++];
-    return true;
-  }
-};
+Page render_full(std::string_view text, const StyledText* styled, const Style& style, Caches& caches) {
+  Analyzer analyzer(text, styled, style, caches.fonts, caches.stacks);
+  AnalyzerSource source(analyzer);
+  Flow flow(style, analyzer, source, style.font_size_px, text.size());
+  Composer composer(style, analyzer, flow, styled);
+  composer.begin_page(0);
+  const PageEnd end = flow.fill_page(&composer);
+  if (!end.complete && style.overflow == "fail") throw_overflow(text.size() - end.byte_end, text.size(), style);
+  return composer.finish(end, style.crop == "last", text);
+}
+
+}  // namespace
 
 void check_text(std::string_view text, const char* where) {
   if (text.size() > std::numeric_limits<uint32_t>::max())
@@ -198,89 +50,191 @@ void check_text(std::string_view text, const char* where) {
   require_utf8(text, std::string(where) + " text");
 }
 
-std::string number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%g", value);
-  return text;
+void check_styled(const StyledText& text, const char* where) {
+  check_text(text.text, where);
+  if (text.has_source() && text.source_byte.size() != text.text.size())
+    throw ConfigError(std::string("[") + where + "] source_byte must have one entry a byte of the text or be empty with source, got " +
+                      std::to_string(text.source_byte.size()) + " for " + std::to_string(text.text.size()) + " bytes");
+  for (uint32_t at : text.source_byte)
+    if (at != StyledText::kNoSource && at >= text.source.size())
+      throw ConfigError(std::string("[") + where + "] source_byte must lie inside the source of " + std::to_string(text.source.size()) +
+                        " bytes, got " + std::to_string(at));
+  size_t at = 0;
+  for (const ParagraphStyle& paragraph : text.paragraphs) {
+    if (paragraph.byte_begin < at || paragraph.byte_end < paragraph.byte_begin)
+      throw ConfigError(std::string("[") + where + "] paragraphs must stand in order and not overlap, got bytes " +
+                        std::to_string(paragraph.byte_begin) + " to " + std::to_string(paragraph.byte_end));
+    at = paragraph.byte_end;
+    if (!std::is_sorted(paragraph.cell_begin.begin(), paragraph.cell_begin.end()))
+      throw ConfigError(std::string("[") + where + "] cell_begin must rise");
+    for (double px : {paragraph.first_line_indent_px, paragraph.indent_left_px, paragraph.indent_right_px, paragraph.space_before_px,
+                      paragraph.space_after_px, paragraph.bar_px})
+      if (!(std::abs(px) <= 16384)) throw ConfigError(std::string("[") + where + "] lengths of paragraphs must be at most 16384 px");
+    for (const std::string* align : {&paragraph.align})
+      if (!align->empty() && *align != "left" && *align != "right" && *align != "center" && *align != "justify")
+        throw ConfigError(std::string("[") + where + "] align must be left, right, center or justify, got '" + *align + "'");
+    if (!paragraph.direction.empty() && paragraph.direction != "auto" && paragraph.direction != "ltr" && paragraph.direction != "rtl")
+      throw ConfigError(std::string("[") + where + "] direction of a paragraph must be auto, ltr or rtl, got '" + paragraph.direction + "'");
+  }
 }
-
-}  // namespace
-
-struct Renderer::State {
-  FontCache fonts;
-};
 
 Renderer::Renderer() : state_(std::make_unique<State>()) {}
 Renderer::~Renderer() = default;
 
-Page Renderer::render(std::string_view text, const Style& style) const {
-  validate(style);
+Page Renderer::render(std::string_view text, const Style& given) const {
+  validate(given);
   check_text(text, "render");
-  const auto font = state_->fonts.get(style.font);
-  const Geometry geometry(style, *font, style.font_size_px);
-  const auto glyphs = font->glyphs(geometry.size_26_6, style.hinting == "light", int(style.subpixel_positions));
-
-  Page page;
-  page.image = Image::filled(int(style.width_px), int(style.height_px), 1, uint8_t(style.page_gray));
-  page.chars.reserve(std::min<size_t>(text.size(), 8192));
-  Painter painter(page, style, *font, *glyphs, geometry);
-  Segmenter segmenter(text, *font);
-  const LayoutEnd end = lay_out(segmenter, geometry, font->space_units(), text.size(), painter);
-
-  if (!end.complete && style.overflow == "fail")
-    throw RenderError("[render] overflow: " + std::to_string(text.size() - end.num_bytes_placed) + " of " +
-                      std::to_string(text.size()) + " bytes do not fit the " + std::to_string(style.width_px) + " x " +
-                      std::to_string(style.height_px) + " px page at font_size_px=" + number(style.font_size_px) +
-                      "; use a smaller font, or overflow=cut");
-  page.text = text.substr(0, end.num_bytes_placed);
-  page.report.font_family = font->family();
-  page.report.font_size_px = double(geometry.size_26_6) / 64;
-  page.report.num_bytes_left_out = text.size() - end.num_bytes_placed;
-  page.report.fill_ratio = double(geometry.line_top(end.num_lines) - style.margin_top_px) /
-                           double(style.height_px - style.margin_top_px - style.margin_bottom_px);
-  return page;
+  const Style style = resolved(given);
+  if (!given.paper.empty() || given.font_size_pt > 0) validate(style);
+  if (style.markup == "markdown") {
+    const StyledText styled = markdown_to_styled_text(text, style);
+    return render_full(styled.text, &styled, style, *state_);
+  }
+  if (is_plain(style)) {
+    const auto font = state_->fonts.get(style.font, style.font_size_px);
+    Page page;
+    LayoutEnd end;
+    if (render_plain(text, 0, style, *font, false, page, end)) {
+      if (!end.complete && style.overflow == "fail") throw_overflow(text.size() - end.num_bytes_placed, text.size(), style);
+      return page;
+    }
+  }
+  return render_full(text, nullptr, style, *state_);
 }
 
-double Renderer::fit_font_size(std::string_view text, const Style& style, double min_px, double max_px, double step_px) const {
-  validate(style);
-  if (!(step_px >= 1.0 / 64) || !(min_px >= 1) || !(max_px <= 2048) || !(min_px <= max_px))
-    throw ConfigError("[fit_font_size] must have 1 <= min_px <= max_px <= 2048 and step_px >= 1/64, got min_px=" + number(min_px) +
-                      ", max_px=" + number(max_px) + ", step_px=" + number(step_px));
-  constexpr double kSlack = 1e-9;  // 3 / 0.1 is not quite 30
-  int64_t low = std::llround(std::ceil(min_px / step_px - kSlack)), high = std::llround(std::floor(max_px / step_px + kSlack));
-  if (low > high)
-    throw ConfigError("[fit_font_size] must have a multiple of step_px=" + number(step_px) + " from min_px=" + number(min_px) +
-                      " to max_px=" + number(max_px));
-  check_text(text, "fit_font_size");
-  const auto font = state_->fonts.get(style.font);
-  Segmenter segmenter(text, *font);
-  std::vector<Segment> segments;
-  for (Segment segment; segmenter.next(segment);) {
-    if (style.strict) check_strict(*font, segment);
-    segments.push_back(segment);
+Page Renderer::render(const StyledText& text, const Style& given) const {
+  validate(given);
+  check_styled(text, "render");
+  const Style style = resolved(given);
+  if (!given.paper.empty() || given.font_size_pt > 0) validate(style);
+  return render_full(text.text, &text, style, *state_);
+}
+
+namespace {
+
+void no_line_fits(const Style& style) {
+  throw RenderError("[render_pages] not one line fits the " + std::to_string(style.width_px) + " x " + std::to_string(style.height_px) +
+                    " px page at font_size_px=" + number_text(style.font_size_px) + "; use a smaller font or smaller margins");
+}
+
+void pages_full(std::string_view text, const StyledText* styled, const Style& style, Caches& caches, size_t begin, int64_t page_index,
+                const std::function<bool(Page&&)>& take) {
+  Analyzer analyzer(text, styled, style, caches.fonts, caches.stacks);
+  if (begin > 0) analyzer.seek(begin);
+  AnalyzerSource source(analyzer);
+  Flow flow(style, analyzer, source, style.font_size_px, text.size());
+  Composer composer(style, analyzer, flow, styled);
+  size_t at = begin, source_at = begin;
+  for (;;) {
+    composer.begin_page(styled && styled->has_source() ? source_at : at);
+    const PageEnd end = flow.fill_page(&composer);
+    if (!end.complete && end.byte_next <= at && end.num_lines == 0) no_line_fits(style);
+    Page page = composer.finish(end, true, text);
+    page.page_index = page_index++;
+    at = end.byte_next;
+    source_at += page.text.size();
+    if (!take(std::move(page)) || end.complete) return;
   }
-  const auto measure = [&](int64_t steps) {
-    const Geometry geometry(style, *font, double(steps) * step_px);
-    SegmentList source{segments};
-    NoSink sink;
-    return lay_out(source, geometry, font->space_units(), text.size(), sink);
-  };
-  const LayoutEnd smallest = measure(low);
-  if (!smallest.complete) {
-    const double share = double(smallest.num_bytes_placed) / double(text.size());
-    throw RenderError("[fit_font_size] text of " + std::to_string(text.size()) + " bytes does not fit the " +
-                      std::to_string(style.width_px) + " x " + std::to_string(style.height_px) + " px page even at " +
-                      number(double(low) * step_px) + " px: " + std::to_string(smallest.num_bytes_placed) + " bytes (" +
-                      number(std::floor(share * 1000) / 10) + " %) do");
+}
+
+}  // namespace
+
+void Renderer::render_pages(std::string_view text, const Style& given, const std::function<bool(Page&&)>& take) const {
+  validate(given);
+  check_text(text, "render_pages");
+  const Style style = resolved(given);
+  if (!given.paper.empty() || given.font_size_pt > 0) validate(style);
+  if (style.overflow == "fail") throw ConfigError("[render_pages] overflow must be cut or continue, got 'fail'");
+  if (style.markup == "markdown") {
+    const StyledText styled = markdown_to_styled_text(text, style);
+    return pages_full(styled.text, &styled, style, *state_, 0, 0, take);
   }
-  while (low < high) {  // low fits; a larger size never fits more
-    const int64_t middle = low + (high - low + 1) / 2;
-    if (measure(middle).complete)
-      low = middle;
-    else
-      high = middle - 1;
+  size_t at = 0;
+  int64_t page_index = 0;
+  if (is_plain(style)) {
+    const auto font = state_->fonts.get(style.font, style.font_size_px);
+    for (;;) {
+      Page page;
+      LayoutEnd end;
+      if (!render_plain(text, at, style, *font, true, page, end)) break;
+      if (!end.complete && end.num_lines == 0) no_line_fits(style);
+      page.page_index = page_index++;
+      at = end.byte_next;
+      if (!take(std::move(page)) || end.complete) return;
+    }
   }
-  return double(low) * step_px;
+  pages_full(text, nullptr, style, *state_, at, page_index, take);
+}
+
+void Renderer::render_pages(const StyledText& text, const Style& given, const std::function<bool(Page&&)>& take) const {
+  validate(given);
+  check_styled(text, "render_pages");
+  const Style style = resolved(given);
+  if (!given.paper.empty() || given.font_size_pt > 0) validate(style);
+  if (style.overflow == "fail") throw ConfigError("[render_pages] overflow must be cut or continue, got 'fail'");
+  pages_full(text.text, &text, style, *state_, 0, 0, take);
+}
+
+std::vector<Page> Renderer::render_pages(std::string_view text, const Style& style, size_t max_pages) const {
+  std::vector<Page> pages;
+  if (max_pages == 0) return pages;
+  render_pages(text, style, [&](Page&& page) {
+    pages.push_back(std::move(page));
+    return pages.size() < max_pages;
+  });
+  return pages;
+}
+
+Page Renderer::render_channels(const std::array<std::string_view, 3>& texts, const Style& given) const {
+  validate(given);
+  Style style = resolved(given);
+  if (style.pixels == "rgb" || style.antialias == "subpixel" || !style.text_color.empty() || !style.page_color.empty() ||
+      !style.newline_marker_color.empty())
+    throw ConfigError("[render_channels] the style must be gray: no colours, no antialias=subpixel, no pixels=rgb");
+  if (style.crop != "none") throw ConfigError("[render_channels] crop must be none, got '" + style.crop + "': the channels share a page");
+  style.pixels = "gray";
+  style.keep_draw_list = false;
+  Page out;
+  for (int channel = 0; channel < 3; ++channel) {
+    Page page = render(texts[size_t(channel)], style);
+    if (channel == 0) {
+      out.image = Image::filled(page.image.width_px, page.image.height_px, 3, 0);
+      out.report = page.report;
+    } else {
+      PageReport& sum = out.report;
+      const PageReport& more = page.report;
+      if (sum.num_missing_glyphs == 0) sum.missing_example = more.missing_example;
+      sum.num_missing_glyphs += more.num_missing_glyphs;
+      sum.num_control_chars += more.num_control_chars;
+      sum.num_bytes_left_out += more.num_bytes_left_out;
+      sum.num_fallback_glyphs += more.num_fallback_glyphs;
+      sum.num_clipped_glyphs += more.num_clipped_glyphs;
+      sum.fill_ratio = std::max(sum.fill_ratio, more.fill_ratio);
+      for (const auto& family : more.fallback_families)
+        if (std::find(sum.fallback_families.begin(), sum.fallback_families.end(), family) == sum.fallback_families.end())
+          sum.fallback_families.push_back(family);
+      for (const auto& note : more.notes)
+        if (std::find(sum.notes.begin(), sum.notes.end(), note) == sum.notes.end()) sum.notes.push_back(note);
+    }
+    for (size_t i = 0; i < page.image.pixels.size(); ++i) out.image.pixels[3 * i + size_t(channel)] = page.image.pixels[i];
+    const auto byte = uint32_t(out.text.size()), line = uint32_t(out.lines.size()), box = uint32_t(out.chars.size());
+    for (CharBox c : page.chars) {
+      c.byte_offset += byte;
+      c.line += line;
+      c.channel = uint8_t(channel);
+      out.chars.push_back(c);
+    }
+    for (PageLine l : page.lines) {
+      l.byte_begin += byte;
+      l.byte_end += byte;
+      l.channel = uint8_t(channel);
+      out.lines.push_back(l);
+    }
+    for (uint32_t begin : page.grapheme_begin) out.grapheme_begin.push_back(begin + box);
+    out.decorations.insert(out.decorations.end(), page.decorations.begin(), page.decorations.end());
+    out.text += page.text;
+  }
+  return out;
 }
 
 }  // namespace fovea::render

@@ -28,13 +28,14 @@ uint64_t hash_bytes(std::string_view bytes) {
   return mix64(state ^ block);
 }
 
-ShapedWord::Pointer ShapedWord::create(std::string_view text, uint64_t hash, int64_t width_units,
+ShapedWord::Pointer ShapedWord::create(std::string_view text, uint64_t hash, uint64_t variant, int64_t width_units,
                                        const std::vector<ShapedCluster>& clusters, const std::vector<ShapedGlyph>& glyphs) {
   const size_t cluster_bytes = clusters.size() * sizeof(ShapedCluster), glyph_bytes = glyphs.size() * sizeof(ShapedGlyph);
   const size_t offset = clusters_offset(text.size());
   char* block = static_cast<char*>(::operator new(offset + cluster_bytes + glyph_bytes));
   Pointer word(new (block) ShapedWord);
   word->hash_ = hash;
+  word->variant_ = variant;
   word->width_units_ = width_units;
   word->text_size_ = uint32_t(text.size());
   word->num_clusters_ = uint32_t(clusters.size());
@@ -63,18 +64,18 @@ size_t WordTable::free_slot(const ShapedWord& word) const {
   return at;
 }
 
-const ShapedWord* WordTable::find(std::string_view text, uint64_t hash) const {
+const ShapedWord* WordTable::find(std::string_view text, uint64_t hash, uint64_t variant) const {
   const size_t mask = slots_.size() - 1;
   for (size_t at = hash & mask;; at = (at + 1) & mask) {
     const ShapedWord* word = slots_[at].load(std::memory_order_acquire);
     if (!word) return nullptr;
-    if (word->hash() == hash && word->text() == text) return word;
+    if (word->hash() == hash && word->variant() == variant && word->text() == text) return word;
   }
 }
 
 const ShapedWord* WordTable::insert(ShapedWord::Pointer& word) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (const ShapedWord* other = find(word->text(), word->hash())) return other;
+  if (const ShapedWord* other = find(word->text(), word->hash(), word->variant())) return other;
   if (is_full()) return nullptr;
   const ShapedWord* added = word.get();
   store_->num_bytes += word->num_bytes();

@@ -34,12 +34,14 @@ class ShapedWord {
   };
   using Pointer = std::unique_ptr<ShapedWord, Free>;
 
-  static Pointer create(std::string_view text, uint64_t hash, int64_t width_units, const std::vector<ShapedCluster>& clusters,
-                        const std::vector<ShapedGlyph>& glyphs);
+  /// `variant` tells words apart that are spelled the same and shaped otherwise (script, language, direction: ShapeOptions).
+  static Pointer create(std::string_view text, uint64_t hash, uint64_t variant, int64_t width_units,
+                        const std::vector<ShapedCluster>& clusters, const std::vector<ShapedGlyph>& glyphs);
   ShapedWord(const ShapedWord&) = delete;
   ShapedWord& operator=(const ShapedWord&) = delete;
 
   uint64_t hash() const { return hash_; }
+  uint64_t variant() const { return variant_; }
   int64_t width_units() const { return width_units_; }
   uint32_t num_missing() const { return num_missing_; }
   std::string_view text() const { return {reinterpret_cast<const char*>(this + 1), text_size_}; }
@@ -59,6 +61,7 @@ class ShapedWord {
   }
 
   uint64_t hash_ = 0;
+  uint64_t variant_ = 0;
   int64_t width_units_ = 0;
   uint32_t num_missing_ = 0;
   uint32_t text_size_ = 0, num_clusters_ = 0, num_glyphs_ = 0;
@@ -72,7 +75,7 @@ class WordTable {
   /// `smaller`, if any, must be full; its words are taken over.
   WordTable(size_t num_slots, WordTable* smaller);
   /// The word, or null if it is not here yet.
-  const ShapedWord* find(std::string_view text, uint64_t hash) const;
+  const ShapedWord* find(std::string_view text, uint64_t hash, uint64_t variant) const;
   /// Adds the word and returns it (or the equal one that another thread added first); null, word untouched, if the table is full.
   const ShapedWord* insert(ShapedWord::Pointer& word);
   bool is_full() const { return full_.load(std::memory_order_acquire); }

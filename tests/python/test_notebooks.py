@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("name", ["01-first-light"])
-def test_notebook_runs(name: str, root: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "num_pictures"), [("01-first-light", 4), ("02-renderer", 7)])
+def test_notebook_runs(name: str, num_pictures: int, root: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import nbformat
     from conftest import environment
     from nbclient import NotebookClient
@@ -19,4 +19,4 @@ def test_notebook_runs(name: str, root: Path, shipped: Path, monkeypatch: pytest
     notebook = nbformat.read(root / "notebooks" / f"{name}.ipynb", as_version=4)
     NotebookClient(notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(root / "notebooks")}}).execute()
     pictures = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs if "image/png" in o.get("data", {})]
-    assert len(pictures) == 4
+    assert len(pictures) >= num_pictures  # with ipywidgets, what sliders draw is theirs

@@ -169,6 +169,8 @@ TEST(Renderer, CombiningMarksShareTheBox) {
 TEST(Renderer, MissingGlyphsAreCountedAndDrawn) {
   Style style;
   style.font = "Liberation Mono";
+  style.fallback = false;
+  style.tab_spaces = 0;
   const Page page = Renderer().render("a中文\tb", style);
   EXPECT_EQ(page.report.num_missing_glyphs, 3u);
   EXPECT_EQ(page.report.missing_example, "中");
@@ -192,6 +194,8 @@ TEST(Renderer, StrictNamesTheCharacter) {
   Style style;
   style.font = "Liberation Mono";
   style.strict = true;
+  style.fallback = false;
+  style.tab_spaces = 0;
   const Renderer renderer;
   EXPECT_THROW(renderer.render("ab 中", style), RenderError);
   EXPECT_THAT(message_of([&] { renderer.render("ab 中", style); }), AllOf(HasSubstr("U+4E2D '中'"), HasSubstr("byte 3")));
@@ -202,7 +206,7 @@ TEST(Renderer, BadStylesAreListedAtOnce) {
   Style style;
   style.width_px = 0;
   style.font_size_px = -3;
-  style.hinting = "full";
+  style.hinting = "heavy";
   style.margin_top_px = style.margin_bottom_px = 320;
   EXPECT_THROW(validate(style), ConfigError);
   EXPECT_THAT(message_of([&] { Renderer().render("x", style); }),

@@ -163,11 +163,15 @@ Json read_toml(const std::string& path) {
   if (!file) throw IoError("[read_toml] cannot read " + path);
   std::stringstream text;
   text << file.rdbuf();
+  return parse_toml(text.str(), path);
+}
+
+Json parse_toml(std::string_view text, const std::string& name) {
   try {
-    return toml_to_json(toml::parse(text.str(), path));
+    return toml_to_json(toml::parse(text, name));
   } catch (const toml::parse_error& e) {
     std::ostringstream what;
-    what << "[read_toml] " << path << ":" << e.source().begin.line << ":" << e.source().begin.column << ": "
+    what << "[read_toml] " << name << ":" << e.source().begin.line << ":" << e.source().begin.column << ": "
          << e.description();
     throw ConfigError(what.str());
   }

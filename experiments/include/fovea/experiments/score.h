@@ -1,25 +1,18 @@
-// Score: how much of a text survived. Bit-parallel edit distance with its script, set-of-words precision, recall and F1.
+// Score: how much of a text survived. Set-of-words precision, recall and F1, edit distance with its script.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "fovea/metrics/edit_distance.h"
+
 namespace fovea::experiments {
 
-enum class EditKind : uint8_t { kMatch, kSubstitute, kInsert, kDelete };  ///< insert: only in the hypothesis; delete: only in the reference
-
-/// A run of equal operations. Positions and lengths in code points; for kInsert ref is the place before which it stands.
-struct EditRun {
-  EditKind kind;
-  uint32_t ref_begin, hyp_begin, length;
-};
-
-/// Levenshtein distance with unit costs over Unicode code points.
-/// Method  bit-parallel rows of 64 (Myers 1999, Hyyro 2003), band doubled until it holds (Ukkonen 1985).
-size_t edit_distance(std::u32string_view reference, std::u32string_view hypothesis);
-/// The same with one optimal script, in linear memory (Hirschberg 1975 over bit-parallel rows). Runs cover both texts in order.
-size_t edit_script(std::u32string_view reference, std::u32string_view hypothesis, std::vector<EditRun>& script);
+using metrics::edit_distance;
+using metrics::edit_script;
+using metrics::EditKind;
+using metrics::EditRun;
 
 struct Score {
   double precision = 0;           ///< |words(ref) & words(hyp)| / |words(hyp)|, sets of whitespace-separated words; the paper's "precision"

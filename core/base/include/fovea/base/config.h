@@ -219,6 +219,8 @@ template <class C> void apply_overrides(C& config, const std::vector<std::string
 
 /// Reads a TOML file as JSON. Errors: IoError, ConfigError with line and column.
 Json read_toml(const std::string& path);
+/// TOML text as JSON; name: of the text, for errors. Errors: ConfigError with line and column.
+Json parse_toml(std::string_view text, const std::string& name);
 /// The known word nearest to `word` by edit distance, for "did you mean"; empty if none is near.
 std::string nearest_word(const std::string& word, const std::vector<std::string>& known);
 

@@ -9,9 +9,9 @@
 #include <cstdlib>
 #include <unordered_map>
 
-#include "fovea/experiments/score.h"
+#include "fovea/metrics/edit_distance.h"
 
-namespace fovea::experiments {
+namespace fovea::metrics {
 namespace {
 
 using Symbols = std::vector<uint32_t>;
@@ -342,4 +342,4 @@ size_t edit_script(std::u32string_view reference, std::u32string_view hypothesis
   return solve(reference, hypothesis, &script);
 }
 
-}  // namespace fovea::experiments
+}  // namespace fovea::metrics
