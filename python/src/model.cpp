@@ -29,6 +29,7 @@ struct Pictures {
     for (const auto& item : pages) {
       if (py::isinstance<render::Page>(item)) {
         images.push_back(&item.cast<const render::Page&>().image);
+        if (images.back()->pixels.empty()) throw ShapeError("[encode] a page needs its pixels; this is a map without its picture");
         continue;
       }
       if (py::isinstance<Image>(item)) {

@@ -20,6 +20,7 @@ Image mark_chars(const Page& page, const std::vector<size_t>& chars, uint8_t red
   constexpr int kMinWidthPx = 2;
   constexpr int kOpacity = 115;  // of 255: ink stays readable
   const Image& from = page.image;
+  if (from.pixels.empty()) throw ShapeError("[mark_chars] needs the page's pixels; this is a map without its picture");
   Image out = Image::filled(from.width_px, from.height_px, 3, 0);
   if (from.channels == 3)
     out.pixels = from.pixels;

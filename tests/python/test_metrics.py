@@ -41,5 +41,5 @@ def test_score_fox_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_score_text_command_names_the_nearest_metric(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.txt").write_text("x")
-    assert main(["score", "text", "--reference", str(tmp_path / "a.txt"), "--hypothesis", str(tmp_path / "a.txt"), "--metrics", "bluw"]) == 2
-    assert "did you mean 'bleu'" in capsys.readouterr().err
+    assert main(["score", "text", "--reference", str(tmp_path / "a.txt"), "--hypothesis", str(tmp_path / "a.txt"), "--metrics", "rouge_k"]) == 2
+    assert "did you mean 'rouge_l'" in capsys.readouterr().err

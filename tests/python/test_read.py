@@ -16,7 +16,7 @@ TEXT = "The quick brown fox jumps over the lazy dog.\nPack my box with five doze
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
-    fovea.render(TEXT, width_px=256, height_px=256, font_size_px=14).image.save(str(tmp_path / "page.png"))
+    fovea.render(TEXT, width_px=256, height_px=256, font_size_px=14).save(str(tmp_path / "page.png"))
     return tmp_path / "page.png"
 
 

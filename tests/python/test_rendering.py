@@ -97,7 +97,7 @@ def test_a_batch_is_its_pages() -> None:
     tensor = torch.full((len(TEXTS), 160, 200), 7, dtype=torch.uint8)
     same, pages = fovea.render_batch(TEXTS, SMALL, tensor, 1, maps=True)
     assert same is tensor and np.array_equal(tensor.numpy(), out)
-    assert [page.text for page in pages] == [t.rstrip() if page.text == t.rstrip() else t for t, page in zip(TEXTS, pages, strict=True)]
+    assert all(text.startswith(page.text) and page.text for text, page in zip(TEXTS, pages, strict=True))
     assert len(pages[0].chars) == len(pages[0].text) and pages[0].pixels.size == 0
 
 
@@ -276,7 +276,7 @@ def test_pdf_and_svg(tmp_path: Path) -> None:
 
 def test_render_and_map_verbs(tmp_path: Path, prose: Path, cli: Cli) -> None:
     out = tmp_path / "out"
-    run = cli("render", prose, "--style", "plain", "--set", "font_size_px=12", "max_pages=2".replace("max_pages=2", "width_px=640"), "--max-pages", 2, "--map", "--out", out)
+    run = cli("render", prose, "--style", "plain", "--set", "font_size_px=12", "--max-pages", 2, "--map", "--out", out)
     assert run.returncode == 0, run.stderr
     assert "2 pages" in run.stdout and "bytes did not fit" in run.stderr
     maps = sorted(out.glob("*.map.json"))

@@ -9,8 +9,8 @@
 namespace fovea {
 
 std::vector<uint8_t> encode_png(const Image& image) {
-  if (image.width_px < 1 || image.height_px < 1 || (image.channels != 1 && image.channels != 3))
-    throw IoError("[encode_png] needs a gray or RGB picture of at least 1 x 1 px");
+  if (image.width_px < 1 || image.height_px < 1 || (image.channels != 1 && image.channels != 3) || image.pixels.empty())
+    throw IoError("[encode_png] needs a gray or RGB picture of at least 1 x 1 px, with its pixels");
   png_image png;
   std::memset(&png, 0, sizeof png);
   png.version = PNG_IMAGE_VERSION;
