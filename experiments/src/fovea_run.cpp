@@ -85,7 +85,10 @@ template <class C> void print_help(const std::string& verb) {
 template <class C> C read_config(const std::string& verb, const std::vector<std::string>& words) {
   C config;
   std::vector<std::string> overrides;
+  const Json schema = fovea::config_schema<C>();
   const auto refuse = [&](const std::string& key) {
+    for (const Json& entry : schema)
+      if (entry["name"] == key) return;
     const auto found = python_only_options().find(key);
     if (found != python_only_options().end())
       throw fovea::UnsupportedError(fmt::format("[fovea-run {}] option '{}' is not known here: {}", verb, key, found->second));
