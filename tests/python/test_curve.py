@@ -126,7 +126,10 @@ def whole(long_run: list[object], tmp_path_factory: pytest.TempPathFactory, cli:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_killed_and_started_again(how: signal.Signals, long_run: list[object], whole: Path, tmp_path: Path, cli: Cli) -> None:
     command = [sys.executable, "-m", "fovea", *map(str, long_run), str(tmp_path / "cut")]
-    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # A shell that runs the tests in the background has programs ignore SIGINT; this one shall hear it.
+    process = subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    )
     results = tmp_path / "cut/results.jsonl"
     for _ in range(3000):
         if results.exists() and results.read_bytes().count(b"\n") >= 3:
