@@ -154,19 +154,13 @@ VisionTokens Reader::encode(const image::Views& views) {
   return out;
 }
 
-const std::vector<std::string>& prompt_names() {
-  static const std::vector<std::string> names = {"free-ocr", "markdown", "ocr", "figure", "describe", "locate"};
-  return names;
-}
-
 std::string prompt_text(const std::string& name) {
   if (name.empty() || name == "free-ocr") return "<image>\nFree OCR.";
   if (name == "markdown") return "<image>\n<|grounding|>Convert the document to markdown.";
   if (name == "ocr") return "<image>\n<|grounding|>OCR this image.";
   if (name == "figure") return "<image>\nParse the figure.";
   if (name == "describe") return "<image>\nDescribe this image in detail.";
-  if (name == "locate" || name.rfind("locate:", 0) == 0)
-    return "<image>\nLocate <|ref|>" + (name == "locate" ? std::string("text") : name.substr(7)) + "<|/ref|> in the image.";
+  if (name.rfind("locate:", 0) == 0) return "<image>\nLocate <|ref|>" + name.substr(7) + "<|/ref|> in the image.";
   return name;
 }
 

@@ -60,7 +60,7 @@ class Reader {
   /// One picture in a mode, tiles included, to vision tokens.
   VisionTokens encode(const image::Views& views);
   /// Vision tokens to text; all of one layout and of this model's width. Callbacks as decoder::generate.
-  /// prompt   for models that take one (config().sequence): a text with one <image>, or a name of prompt_names(); empty: "free-ocr"
+  /// prompt   for models that take one (config().sequence): a text with one <image>, or a name that prompt_text knows; empty: "free-ocr"
   /// Errors: ShapeError; ConfigError (a prompt for a model that takes none, or without exactly one <image>).
   std::vector<Reading> decode(const std::vector<const VisionTokens*>& tokens, const decoder::GenerateConfig& config = {},
                               const std::function<void(size_t, const Reading&)>& on_done = {},
@@ -78,9 +78,7 @@ class Reader {
   at::ScalarType dtype_;
 };
 
-/// The published prompts: free-ocr, markdown, ocr, figure, describe, locate (ends before the thing to find; see prompt_text).
-const std::vector<std::string>& prompt_names();
-/// The text of a published prompt; any other text is returned as it is. "locate:WORDS" asks for WORDS.
+/// The text of a published prompt: free-ocr, markdown, ocr, figure, describe, locate:WORDS (where WORDS stands). Any other text is returned as it is.
 /// Source: README.md of deepseek-ai/DeepSeek-OCR.
 std::string prompt_text(const std::string& name_or_text);
 
