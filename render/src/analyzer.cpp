@@ -404,7 +404,8 @@ void Analyzer::analyse(Chunk& chunk, size_t begin, size_t end) {
         }
     }
     // Once in another font, its own signs (danda, Arabic comma) come from it as well.
-    if (face != 0 && face_before > 0 && face != face_before && look == look_before) {
+    if (look != look_before) face_before = 0;  // another look has another stack of fonts
+    if (face != 0 && face_before > 0 && face != face_before) {
       if (!stack.font(face)->has_colour() && stack.has_cluster(face_before, &chars_[i], next - i)) face = face_before;
     }
     if (c != ' ' && face != 0) face_before = stack.font(face)->has_colour() ? 0 : face;

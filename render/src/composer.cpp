@@ -91,7 +91,7 @@ void Composer::add_rect(double inline0, double block0, double inline1, double bl
 
 void Composer::add_char(size_t byte, const FlowLine&, int64_t low_q32, int64_t high_q32, bool to_left) {
   const int64_t source = source_of(byte);
-  if (source < 0) return;
+  if (source < 0 || size_t(source) < byte_begin_) return;  // drawn for the reader (a bullet that goes on), not of this page's text
   CharBox box;
   box.byte_offset = uint32_t(size_t(source) - byte_begin_);
   box.line = uint32_t(page_.lines.empty() ? 0 : page_.lines.size() - 1);
@@ -249,11 +249,11 @@ void Composer::line(const FlowLine& line) {
     out.byte_begin = uint32_t(line.byte_begin - byte_begin_);
     out.byte_end = uint32_t(line.byte_end - byte_begin_);
   } else {
-    out.byte_begin = uint32_t(size_t(first_source(line.byte_begin, line.byte_end)) - byte_begin_);
+    out.byte_begin = uint32_t(std::max(size_t(first_source(line.byte_begin, line.byte_end)), byte_begin_) - byte_begin_);
     out.byte_end = out.byte_begin;
     for (size_t i = line.byte_end; i > line.byte_begin; --i)
       if (source_of(i - 1) >= 0) {
-        out.byte_end = std::max(out.byte_begin, uint32_t(size_t(source_of(i - 1)) + 1 - byte_begin_));
+        out.byte_end = std::max(out.byte_begin, uint32_t(std::max(size_t(source_of(i - 1)) + 1, byte_begin_) - byte_begin_));
         break;
       }
   }

@@ -233,6 +233,17 @@ bool Flow::make_line(Queue& queue, Cursor& at, int64_t max_q32, FlowLine& line) 
       at.cluster = 0;
       continue;
     }
+    if (piece.marker) {  // stands for one character of the text: never broken, and clipped where it is wider than a line
+      if (!items.empty() && take_candidate()) {
+        soft = true;
+        continue;
+      }
+      pen += item.width_q32;
+      items.push_back(item);
+      ++at.piece;
+      at.cluster = 0;
+      continue;
+    }
     if (!piece.anywhere) {
       LineItem hyphen;
       uint32_t last = 0;

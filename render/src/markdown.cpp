@@ -70,7 +70,8 @@ class Writer {
     number_ = dark ? "#ffb074" : "#a0440a";
     line_begin_.push_back(0);
     for (size_t i = 0; i < source_.size(); ++i)
-      if (source_[i] == '\n') line_begin_.push_back(i + 1);
+      if (source_[i] == '\n' || (source_[i] == '\r' && (i + 1 == source_.size() || source_[i + 1] != '\n')))
+        line_begin_.push_back(i + 1);  // as cmark counts lines
     out_.lengths_in_em = true;
     out_.source = std::string(source);
   }

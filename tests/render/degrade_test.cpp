@@ -1,4 +1,5 @@
 // Degradations: what they do to pixels, that the map goes along, that the same seed gives the same bytes.
+#include <algorithm>
 #include <cmath>
 
 #include <gmock/gmock.h>
@@ -148,13 +149,13 @@ InkBounds ink_of(const Image& image, int darker_than) {
   InkBounds out;
   for (int y = 0; y < image.height_px; ++y)
     for (int x = 0; x < image.width_px; ++x)
-      if (image.row(y)[x] < darker_than)
+      if (*std::min_element(image.row(y) + x * image.channels, image.row(y) + (x + 1) * image.channels) < darker_than)
         out.x0 = std::min(out.x0, x), out.x1 = std::max(out.x1, x + 1), out.y0 = std::min(out.y0, y), out.y1 = std::max(out.y1, y + 1);
   return out;
 }
 
 // Each glyph alone on the page, everything else as it is: its ink must be where its box says, from both sides.
-void expect_boxes_on_ink(const Page& page, const Degradations& config, int darker_than, const char* what) {
+void expect_boxes_on_ink(const Page& page, const Degradations& config, int darker_than, const char* what, size_t least_checked = 60) {
   Page moved = page;
   const DegradeReport report = degrade(moved, config);
   EXPECT_EQ(report.num_chars_cut, 0u) << what;
@@ -169,8 +170,10 @@ void expect_boxes_on_ink(const Page& page, const Degradations& config, int darke
     }
     if (!alone) continue;
     Page single = page;
-    single.image = Image::filled(page.image.width_px, page.image.height_px, 1, 255);
-    for (int y = from.y0_px; y < from.y1_px; ++y) std::copy(page.image.row(y) + from.x0_px, page.image.row(y) + from.x1_px, single.image.row(y) + from.x0_px);
+    const int channels = page.image.channels;
+    single.image = Image::filled(page.image.width_px, page.image.height_px, channels, 255);
+    for (int y = from.y0_px; y < from.y1_px; ++y)
+      std::copy(page.image.row(y) + from.x0_px * channels, page.image.row(y) + from.x1_px * channels, single.image.row(y) + from.x0_px * channels);
     degrade(single, config);
     const InkBounds ink = ink_of(single.image, darker_than);
     const CharBox& box = moved.chars[i];
@@ -180,7 +183,28 @@ void expect_boxes_on_ink(const Page& page, const Degradations& config, int darke
     EXPECT_LE(std::abs(ink.y1 - box.y1_px), 1) << what << " char " << i << " '" << page.text[from.byte_offset] << "'";
     ++num_checked;
   }
-  EXPECT_GT(num_checked, 60u) << what;
+  EXPECT_GT(num_checked, least_checked) << what;
+}
+
+TEST(Degrade, BoxesGoWithTheInkOfVerticalAndColouredPages) {
+  const Renderer renderer;
+  Style style;
+  style.font = "WenQuanYi Micro Hei";
+  style.direction = "vertical";
+  style.width_px = style.height_px = 240;
+  style.font_size_px = 22;
+  const Page vertical = renderer.render("天地玄黃宇宙洪荒日月盈昃辰宿列張寒來暑往秋收冬藏閏餘成歲律呂調陽雲騰致雨露結為霜", style);
+  ASSERT_TRUE(vertical.lines[0].vertical);
+  style = {};
+  style.font = "DejaVu Serif";
+  style.width_px = style.height_px = 240;
+  style.font_size_px = 15;
+  style.text_color = "#a02040";
+  const Page coloured = renderer.render(kText, style);
+  ASSERT_EQ(coloured.image.channels, 3);
+  const Degradations config = only([](Degradations& d) { d.perspective = 0.15, d.skew_degrees = -8; });
+  expect_boxes_on_ink(vertical, config, 244, "vertical", 25);
+  expect_boxes_on_ink(coloured, config, 244, "coloured");
 }
 
 TEST(Degrade, BoxesGoWithTheInk) {

@@ -125,5 +125,24 @@ TEST(Markdown, OddInput) {
   EXPECT_THROW(renderer.render(deep + "x", page_style()), ConfigError);
 }
 
+TEST(Markdown, CarriageReturnsEndLines) {
+  const StyledText text = markdown_to_styled_text("- a\r- b\r\n- c", Style{});
+  // The bullet and the letter of each item stand where the source has them.
+  std::vector<uint32_t> letters;
+  for (size_t i = 0; i < text.text.size(); ++i)
+    if (text.text[i] >= 'a' && text.text[i] <= 'c') letters.push_back(text.source_byte[i]);
+  EXPECT_EQ(letters, (std::vector<uint32_t>{2, 6, 11}));
+  Style style;
+  style.markup = "markdown";
+  style.width_px = 200, style.height_px = 24, style.font_size_px = 12;  // an item a page
+  std::string all;
+  Renderer().render_pages("-\r-\r-\rf", style, [&](Page&& page) {
+    all += page.text;
+    for (const CharBox& box : page.chars) EXPECT_LT(box.byte_offset, page.text.size());
+    return true;
+  });
+  EXPECT_EQ(all, "-\r-\r-\rf");
+}
+
 }  // namespace
 }  // namespace fovea::render

@@ -287,6 +287,18 @@ TEST(Newlines, Policies) {
   EXPECT_EQ(Renderer().render("a\nb\n", style).lines.size(), 2u);
 }
 
+TEST(Newlines, LongMarkerIsClippedNotBroken) {
+  Style style;
+  style.width_px = 120, style.height_px = 200;
+  style.newline = "marker";
+  style.newline_marker = std::string(60, 'N');  // wider than the page
+  const Page page = Renderer().render("one\ntwo\nthree", style);
+  EXPECT_EQ(page.text, "one\ntwo\nthree");
+  ASSERT_EQ(page.chars.size(), 13u);
+  for (size_t i = 0; i < page.chars.size(); ++i) EXPECT_EQ(page.chars[i].byte_offset, i);
+  EXPECT_GT(page.report.num_clipped_glyphs, 0u);
+}
+
 TEST(Vertical, ColumnsRunFromRightToLeft) {
   Style style = sans(20);
   style.font = "WenQuanYi Micro Hei";
