@@ -15,6 +15,7 @@ find_library(CMARK_GFM_EXTENSIONS_LIBRARY cmark-gfm-extensions REQUIRED) # table
 find_library(HYPHEN_LIBRARY hyphen REQUIRED)                            # neither has libhyphen
 pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo cairo-ft cairo-pdf cairo-svg harfbuzz-subset)
 pkg_check_modules(RENDER_DEPS REQUIRED IMPORTED_TARGET freetype2 harfbuzz fontconfig)
+find_package(Eigen3 REQUIRED NO_MODULE)
 if(FOVEA_BUILD_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)
@@ -26,7 +27,6 @@ if(NOT FOVEA_BUILD_TORCH)
   return()
 endif()
 
-find_package(Eigen3 REQUIRED NO_MODULE)
 if(FOVEA_BUILD_PYTHON)
   find_package(Python 3.10 REQUIRED COMPONENTS Interpreter Development.Module)
 else()

@@ -17,7 +17,8 @@
 namespace fovea::datasets {
 namespace {
 
-constexpr std::array<const char*, 5> kKindNames = {"prose", "shuffled-words", "random-words", "random-letters", "digits"};
+constexpr std::array<const char*, 8> kKindNames = {"prose",  "shuffled-words",     "random-words",     "random-letters",
+                                                   "digits", "shuffled-sentences", "swapped-entities", "code"};
 
 bool is_space(char32_t c) {
   if (c < 0x80) return c == ' ' || (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x1F);
@@ -247,7 +248,104 @@ std::string random_groups(size_t min_chars, char first, uint64_t num_symbols, Rn
   return out;
 }
 
+std::string shuffled_sentences(const std::string& text, Rng& rng) {
+  std::vector<std::string_view> sentences;
+  size_t begin = 0;
+  const auto flush = [&](size_t end) {
+    size_t last = end;
+    while (last > begin && (text[last - 1] == ' ' || text[last - 1] == '\n')) --last;
+    if (last > begin) sentences.push_back(std::string_view(text).substr(begin, last - begin));
+    begin = end;
+  };
+  for (size_t pos = 0; pos < text.size();) {
+    const size_t at = pos;
+    next_code_point(text, pos);
+    if (at > begin && begins_sentence(text, at)) flush(at);
+  }
+  flush(text.size());
+  rng.shuffle(sentences);
+  std::string out;
+  for (const auto& sentence : sentences) append_word(out, sentence);
+  return out;
+}
+
+bool is_capital(char32_t c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 0xC0 && c <= 0xDE && c != 0xD7) || (c >= 0x0391 && c <= 0x03A9) || (c >= 0x0400 && c <= 0x042F);
+}
+
+struct Span {
+  size_t begin, end;
+};
+
+// Names: runs of capitalised words of two letters or more, cut at punctuation, that do not begin a sentence.
+std::vector<Span> names_of(std::string_view text) {
+  std::vector<Span> out;
+  bool open = false;  // may the next word go on with the last name?
+  for (size_t pos = 0; pos < text.size();) {
+    while (pos < text.size() && is_space(code_point_at(text, pos))) next_code_point(text, pos);
+    size_t end = pos;
+    while (end < text.size() && !is_space(code_point_at(text, end))) next_code_point(text, end);
+    size_t first = pos;
+    while (first < end && !is_letter(code_point_at(text, first))) next_code_point(text, first);
+    size_t last = first, letters = 0;
+    while (last < end && is_letter(code_point_at(text, last))) next_code_point(text, last), ++letters;
+    const bool capital = letters >= 2 && is_capital(code_point_at(text, first));
+    const bool begins = begins_sentence(text, pos) || (first > pos && begins_sentence(text, first));
+    if (capital && !begins) {
+      if (open && first == pos && text[pos - 1] == ' ')
+        out.back().end = last;
+      else
+        out.push_back({first, last});
+      open = last == end;
+    } else {
+      open = false;
+    }
+    pos = end;
+  }
+  return out;
+}
+
+std::string swapped_entities(const std::string& source, const std::string& text, Rng& rng) {
+  constexpr size_t kSourceBytes = 1 << 22;  // enough names for any page
+  size_t cut = std::min(source.size(), kSourceBytes);
+  while (cut < source.size() && (static_cast<unsigned char>(source[cut]) & 0xC0) == 0x80) --cut;
+  const std::string_view from = std::string_view(source).substr(0, cut);
+  std::vector<std::string_view> known;
+  std::unordered_set<std::string_view> seen;
+  for (const auto& span : names_of(from))
+    if (const auto name = from.substr(span.begin, span.end - span.begin); seen.insert(name).second) known.push_back(name);
+  std::string out;
+  size_t at = 0, num_changed = 0;
+  const auto copy_to = [&](size_t end) {  // with every digit exchanged for another
+    for (; at < end; ++at) {
+      if (text[at] >= '0' && text[at] <= '9') {
+        out += char('0' + (uint64_t(text[at] - '0') + 1 + rng.below(9)) % 10);
+        ++num_changed;
+      } else {
+        out += text[at];
+      }
+    }
+  };
+  for (const auto& span : names_of(text)) {
+    copy_to(span.begin);
+    const auto name = std::string_view(text).substr(span.begin, span.end - span.begin);
+    if (known.size() < 2) continue;
+    std::string_view other = known[rng.below(known.size())];
+    while (other == name) other = known[rng.below(known.size())];
+    out += other;
+    at = span.end;
+    ++num_changed;
+  }
+  copy_to(text.size());
+  if (num_changed == 0 && known.size() < 2) throw ConfigError("[passage] swapped-entities needs a source with at least two capitalised names or with numbers, found none");
+  return out;
+}
+
 }  // namespace
+
+std::vector<std::string> text_kind_names() { return {kKindNames.begin(), kKindNames.end()}; }
+
+bool needs_source(TextKind kind) { return kind != TextKind::kRandomLetters && kind != TextKind::kDigits; }
 
 TextKind parse_text_kind(std::string_view name) {
   for (size_t i = 0; i < kKindNames.size(); ++i)
@@ -304,7 +402,16 @@ std::string passage(const std::string& source, TextKind kind, size_t min_chars, 
   min_chars = std::max<size_t>(min_chars, 1);
   switch (kind) {
     case TextKind::kProse:
+    case TextKind::kCode:
       return prose(source, min_chars, rng);
+    case TextKind::kShuffledSentences: {
+      const std::string piece = prose(source, min_chars, rng);
+      return shuffled_sentences(piece, rng);
+    }
+    case TextKind::kSwappedEntities: {
+      const std::string piece = prose(source, min_chars, rng);
+      return swapped_entities(source, piece, rng);
+    }
     case TextKind::kShuffledWords:
       for (size_t want = min_chars, last = 0;;) {  // white space that joining leaves out is made up for by a longer piece
         Rng same = rng;

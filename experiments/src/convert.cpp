@@ -1,7 +1,9 @@
 #include "fovea/experiments/convert.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "fovea/base/error.h"
 #include "fovea/base/file.h"
@@ -25,6 +27,33 @@ Json convert_model(const ConvertConfig& config) {
   auto errors = weights::quantization_report(model::published_tensors(reader.model()), options);
   const auto saved = model::save_model(config.out, reader.model(), options);
   write_file_atomic(config.out + "/" + reader.config().tokenizer, read_file(config.model + "/" + reader.config().tokenizer));
+  // What was written is read back, tensor by tensor: it must err as much as was foretold, and no more.
+  const weights::WeightStore written(config.out);
+  std::map<std::string, double> foretold;
+  for (const auto& e : errors) foretold[e.name] = e.relative_error;
+  int64_t num_checked = 0;
+  {
+    torch::NoGradGuard no_grad;
+    for (const auto& [name, tensor] : model::published_tensors(reader.model())) {
+      const auto back = at::empty(tensor.sizes(), at::kFloat);
+      weights::load_weights({{name, back}}, written, {.allow_unexpected_prefix = {""}});
+      const double norm = tensor.to(at::kDouble).norm().item<double>(), gap = (back.to(at::kDouble) - tensor.to(at::kDouble)).norm().item<double>();
+      const double error = norm > 0 ? gap / norm : gap;
+      if (!(error <= foretold[name] * 1.001 + 1e-6))
+        throw WeightsError("[convert] " + name + " was not written as it should be: relative error " + std::to_string(error) + " instead of " + std::to_string(foretold[name]));
+      ++num_checked;
+    }
+  }
+  Json stored = Json::object();
+  for (const char* form : {"I8", "U8", "F32", "BF16", "F16"}) {
+    int64_t num = 0, original = 0, bytes = 0;
+    double squares = 0;
+    for (const auto& e : errors)
+      if (e.stored_dtype == form) ++num, original += e.num_bytes_original, bytes += e.num_bytes_stored, squares += e.relative_error * e.relative_error;
+    const std::string shown = form == std::string("I8") ? "int8" : form == std::string("U8") ? "int4" : form;
+    if (num > 0)
+      stored[shown] = {{"num_tensors", num}, {"num_bytes_original", original}, {"num_bytes", bytes}, {"relative_error", std::sqrt(squares / double(num))}};
+  }
   std::sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) { return a.relative_error > b.relative_error; });
   double sum = 0;
   Json worst = Json::array();
@@ -32,7 +61,7 @@ Json convert_model(const ConvertConfig& config) {
     sum += e.relative_error;
     if (worst.size() < 5) worst.push_back({{"name", e.name}, {"relative_error", e.relative_error}});
   }
-  return {{"num_tensors", errors.size()}, {"num_bytes", saved.num_bytes}, {"mean_relative_error", sum / double(std::max<size_t>(1, errors.size()))}, {"worst", worst}};
+  return {{"num_tensors", errors.size()}, {"num_checked", num_checked}, {"stored", std::move(stored)}, {"num_bytes", saved.num_bytes}, {"mean_relative_error", sum / double(std::max<size_t>(1, errors.size()))}, {"worst", worst}};
 }
 
 }  // namespace fovea::experiments

@@ -1,7 +1,6 @@
 #include "fovea/experiments/curve.h"
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
@@ -19,6 +18,7 @@
 #include "fovea/base/parallel.h"
 #include "fovea/base/utf8.h"
 #include "fovea/datasets/text.h"
+#include "fovea/experiments/page_plan.h"
 #include "fovea/experiments/run_folder.h"
 #include "fovea/experiments/score.h"
 #include "fovea/model/optical_model.h"
@@ -30,7 +30,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double kMinFontPx = 3, kMaxFontPx = 64, kFontStepPx = 0.25;
+using MakePassages = std::function<std::vector<Passage>(size_t num_tokens)>;
 
 struct Stop {};  // thrown out of the decoder when should_stop says so
 
@@ -43,67 +43,7 @@ double rounded(double value, int decimals) {
   return std::round(value * scale) / scale;
 }
 
-// ---- what a page says
-
-/// A passage with its tokens: prefixes of it fill the pages.
-struct Passage {
-  std::string text, source;
-  text::Encoding tokens;
-};
-
-bool is_unspaced(char32_t c) { return (c >= 0x2E80 && c <= 0xFFEF && !(c >= 0xD800 && c <= 0xF8FF)) || c >= 0x20000 || (c >= 0x0E00 && c < 0x0F00); }
-
-// Does a word end before byte `at`? Han, kana and Thai characters count as words.
-bool ends_word(const std::string& text, size_t at) {
-  if (at == 0) return false;
-  if (at == text.size()) return true;
-  if (text[at] == ' ') return text[at - 1] != ' ';
-  if ((static_cast<unsigned char>(text[at]) & 0xC0) == 0x80 || text[at - 1] == ' ') return false;
-  size_t before = at - 1, after = at;
-  while ((static_cast<unsigned char>(text[before]) & 0xC0) == 0x80) --before;
-  return is_unspaced(next_code_point(text, before)) && is_unspaced(next_code_point(text, after));
-}
-
-// The longest prefix of whole words with at most `count` tokens; the first word if that alone has more.
-std::string_view prefix_of(const Passage& passage, size_t count) {
-  const auto& ends = passage.tokens.byte_ends;
-  for (size_t k = std::min(count, ends.size()); k > 0; --k)
-    if (ends_word(passage.text, ends[k - 1])) return std::string_view(passage.text).substr(0, ends[k - 1]);
-  return std::string_view(passage.text).substr(0, passage.text.find(' '));
-}
-
-// Place and length of the passage do not depend on the exact need, so that curves of other ratios meet the same passages: a few
-// thousand tokens are taken where the source has plenty.
-Passage make_passage(const std::string& source, const std::string& name, datasets::TextKind kind, size_t num_tokens, uint64_t seed,
-                     uint64_t index, const text::Tokenizer& tokenizer) {
-  Passage out;
-  out.source = name;
-  const size_t usual_chars = 5 * std::bit_ceil(std::max<size_t>(num_tokens, 4096));
-  size_t min_chars = std::max(num_tokens * 11 / 2 + 64, std::min(usual_chars, source.size() / 4));
-  for (int attempt = 0; attempt < 16; ++attempt) {
-    const std::string raw = datasets::passage(source, kind, min_chars, seed, index);
-    out.text = normalize_space(raw);
-    out.tokens = tokenizer.encode_with_offsets(out.text, /*match_added_tokens=*/false);
-    if (out.tokens.ids.size() >= num_tokens || to_code_points(raw).size() < min_chars) break;  // enough, or all there is
-    min_chars += min_chars / 2;
-  }
-  return out;
-}
-
 // ---- the plan: every page of the curve, decided before any is drawn
-
-struct PlannedPage {
-  int64_t budget = 0;
-  double ratio = 0;
-  size_t font = 0;          // index into CurveConfig::font
-  int64_t index = 0;        // within its cell
-  size_t number = 0;        // NNN
-  std::string_view text;
-  double font_size_px = 0;
-  size_t num_text_tokens = 0;
-  double work = 0;          // the reader's own tokens
-  std::string key;
-};
 
 template <class T> void refuse_repeats(const std::vector<T>& list, const char* name) {
   if (list.empty()) throw ConfigError(fmt::format("[curve] {} must have at least one entry", name));
@@ -123,11 +63,11 @@ void check_budgets(const CurveConfig& config, const model::ModelConfig& model) {
                                     low * low, (low + 1) * (low + 1)));
     }
     const int64_t positions = grid * (grid + 1) + 1, room = model.decoder.max_position_embeddings;
-    const int64_t side = grid * model.encoder.stride_px();
+    const int64_t side = grid * model.stride_px();
     const bool cropped = model.encoder.clip.position_resize == "crop" && grid > model.encoder.clip.native_grid;
     if (positions + 1 >= room || side > 16384 || cropped) {
       int64_t best = cropped ? model.encoder.clip.native_grid : grid;
-      while (best > 1 && (best * (best + 1) + 2 >= room || best * model.encoder.stride_px() > 16384)) --best;
+      while (best > 1 && (best * (best + 1) + 2 >= room || best * model.stride_px() > 16384)) --best;
       throw ConfigError(fmt::format("[curve] budget must be at most {} for {}, got {}", best * best, model.name, budget));
     }
   }
@@ -136,103 +76,10 @@ void check_budgets(const CurveConfig& config, const model::ModelConfig& model) {
 std::string plain(double value) { return fmt::format("{:g}", value); }
 
 render::Style style_of(const CurveConfig& config, size_t font, int64_t side_px, double size_px) {
-  render::Style style = config.style.style;
-  style.width_px = style.height_px = side_px;
-  style.font = config.font[font];
-  style.font_size_px = size_px;
-  style.overflow = "fail";
-  return style;
-}
-
-using MakePassages = std::function<std::vector<Passage>(size_t num_tokens)>;
-
-// Text tokens that every page of a cell can hold, at most `count`: by bisection for each passage.
-size_t reach_of(const std::vector<Passage>& passages, size_t count, const render::Style& style, const text::Tokenizer& tokenizer,
-                const render::Renderer& renderer) {
-  size_t reach = count;
-  for (const auto& passage : passages) {
-    const auto fits = [&](size_t n) {
-      try {
-        renderer.fit_font_size(prefix_of(passage, n), style, kMinFontPx, kMinFontPx, kFontStepPx);
-        return true;
-      } catch (const RenderError&) {
-        return false;
-      }
-    };
-    if (fits(reach)) continue;
-    size_t low = 0, high = reach;
-    while (high - low > 1) {
-      const size_t middle = low + (high - low) / 2;
-      (fits(middle) ? low : high) = middle;
-    }
-    reach = low == 0 ? 0 : std::min(low, tokenizer.count_tokens(prefix_of(passage, low)));
-    if (reach == 0) break;
-  }
-  return reach;
-}
-
-// Font size of every page. A page that no size >= 3 px can hold becomes an error with the nearest ratio that all of its cell can.
-void fit_pages(std::vector<PlannedPage>& plan, const CurveConfig& config, const MakePassages& make_passages, const text::Tokenizer& tokenizer,
-               const render::Renderer& renderer, int64_t stride_px, int num_threads) {
-  std::vector<std::string> failures(plan.size());
-  const auto side_of = [&](const PlannedPage& page) { return int64_t(std::lround(std::sqrt(double(page.budget)))) * stride_px; };
-  parallel_for(plan.size(), num_threads, [&](size_t i) {
-    auto& page = plan[i];
-    try {
-      page.font_size_px = renderer.fit_font_size(page.text, style_of(config, page.font, side_of(page), kMaxFontPx), kMinFontPx, kMaxFontPx, kFontStepPx);
-    } catch (const RenderError& e) {
-      failures[i] = e.what();
-    }
-  });
-  const auto first = std::find_if(failures.begin(), failures.end(), [](const std::string& text) { return !text.empty(); });
-  if (first == failures.end()) return;
-  const PlannedPage& bad = plan[size_t(first - failures.begin())];
-  const auto style = style_of(config, bad.font, side_of(bad), kMaxFontPx);
-  // What is told must hold when it is asked for: a smaller need may move the passages, so it is tried on those.
-  size_t reach = size_t(std::llround(bad.ratio * double(bad.budget)));
-  for (int attempt = 0; attempt < 8; ++attempt) {
-    const size_t found = reach_of(make_passages(reach), reach, style, tokenizer, renderer);
-    if (found == reach) break;
-    reach = found;
-    if (reach == 0) throw ConfigError("[curve] " + *first);
-  }
-  const double nearest = std::floor(100.0 * double(reach) / double(bad.budget)) / 100;
-  throw ConfigError(fmt::format("[curve] ratio {} cannot be reached at budget {} with font {}: no size of {} px or more holds {} text tokens; the nearest "
-                                "ratio that all its pages reach is {}",
-                                plain(bad.ratio), bad.budget, config.font[bad.font], plain(kMinFontPx), std::llround(bad.ratio * double(bad.budget)),
-                                plain(nearest)));
+  return page_style(config.style, config.font[font], side_px, size_px);
 }
 
 // ---- what comes out
-
-struct Marks {
-  std::vector<size_t> lost, added;  // indices into Page::chars
-};
-
-// From the script over normalised texts back to the characters of the page.
-Marks marks_of(const render::Page& page, const std::string& visual, const Score& score) {
-  std::vector<int64_t> char_of_visual;  // code point of the visual text -> page.chars, -1 for line breaks
-  size_t next = 0;
-  for (size_t l = 0; l < page.lines.size(); ++l) {
-    const auto& line = page.lines[l];
-    while (next < page.chars.size() && page.chars[next].byte_offset < line.byte_begin) ++next;
-    for (; next < page.chars.size() && page.chars[next].byte_offset < line.byte_end; ++next) char_of_visual.push_back(int64_t(next));
-    if (l + 1 < page.lines.size()) char_of_visual.push_back(-1);
-  }
-  const auto source = normalized_to_source(visual);
-  Marks out;
-  const auto mark = [&](size_t normalized, std::vector<size_t>& into) {
-    if (normalized >= source.size() || source[normalized] >= char_of_visual.size()) return;
-    const int64_t at = char_of_visual[source[normalized]];
-    if (at >= 0) into.push_back(size_t(at));
-  };
-  for (const auto& run : score.script) {
-    if (run.kind == EditKind::kSubstitute || run.kind == EditKind::kDelete)
-      for (uint32_t i = 0; i < run.length; ++i) mark(run.ref_begin + i, out.lost);
-    if (run.kind == EditKind::kInsert) mark(std::min<size_t>(run.ref_begin, source.empty() ? 0 : source.size() - 1), out.added);
-  }
-  return out;
-}
 
 double mean(const std::vector<double>& values) {
   double sum = 0;
@@ -304,21 +151,6 @@ Json summarise(const CurveConfig& config, const std::vector<PlannedPage>& plan, 
 
 }  // namespace
 
-Image error_picture(const render::Page& page, std::string_view hypothesis) {
-  const std::string visual = render::visual_text(page);
-  const Marks marks = marks_of(page, visual, score_text(visual, hypothesis));
-  Image out = render::mark_chars(page, marks.lost, 230, 0, 0);
-  if (marks.added.empty()) return out;
-  const Image added = render::mark_chars(page, marks.added, 0, 90, 255), plain_page = render::mark_chars(page, {}, 0, 0, 0);
-  for (size_t i = 0; i < out.pixels.size(); i += 3) {
-    const auto same = [&](const Image& image) { return std::equal(&image.pixels[i], &image.pixels[i] + 3, &plain_page.pixels[i]); };
-    if (same(added)) continue;
-    const bool both = !same(out);
-    for (size_t c = i; c < i + 3; ++c) out.pixels[c] = both ? uint8_t((out.pixels[c] + added.pixels[c]) / 2) : added.pixels[c];
-  }
-  return out;
-}
-
 const std::vector<std::string>& summary_columns() {
   static const std::vector<std::string> columns = {
       "budget", "ratio_asked", "ratio_measured", "ratio_decoder_positions", "num_pages", "num_text_tokens", "font", "font_size_px",
@@ -362,7 +194,7 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
   auto reader = model::Reader::load(config.model, {config.device, config.dtype});
   hashes["model"] = hash_of_model(config.model, reader.config().tokenizer);
   check_budgets(config, reader.config());
-  const int64_t stride_px = reader.config().encoder.stride_px();
+  const int64_t stride_px = reader.config().stride_px();
   for (int64_t budget : config.budget) render::validate(style_of(config, 0, int64_t(std::lround(std::sqrt(double(budget)))) * stride_px, kMaxFontPx));
 
   // Results depend on the contents of files, not on their names, and not on where and how fast they are computed.
@@ -412,7 +244,7 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
           page.key = sha256_hex(cell.dump()).substr(0, 16);
           plan.push_back(std::move(page));
         }
-  fit_pages(plan, config, make_passages, tokenizer, renderer, stride_px, num_threads);
+  fit_pages(plan, config.style, config.font, make_passages, tokenizer, renderer, stride_px, num_threads, "curve");
   parallel_for(plan.size(), num_threads, [&](size_t i) {
     plan[i].num_text_tokens = tokenizer.count_tokens(plan[i].text);
     plan[i].work = double(reader.tokenizer().count_tokens(plan[i].text)) + 1;
@@ -511,7 +343,14 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
         });
         std::vector<const Image*> images;
         for (const auto& page : pages) images.push_back(&page.image);
-        const auto tokens = reader.encode(images);
+        std::vector<model::VisionTokens> tokens;
+        if (reader.config().source == "text") {  // a text-side baseline is given the page's text
+          std::vector<std::string> texts;
+          for (const auto& page : pages) texts.push_back(render::visual_text(page));
+          tokens = reader.encode_texts(texts, side_px / stride_px);
+        } else {
+          tokens = reader.encode(images);
+        }
         std::vector<const model::VisionTokens*> token_pointers;
         for (const auto& t : tokens) token_pointers.push_back(&t);
         const double decode_start_s = now_s();

@@ -1,17 +1,16 @@
 #include "fovea/experiments/read_verb.h"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
-#include <numeric>
 #include <set>
 
 #include "fovea/base/error.h"
 #include "fovea/base/file.h"
 #include "fovea/experiments/run_folder.h"
+#include "fovea/image/crop.h"
 #include "fovea/image/read.h"
-#include "fovea/image/views.h"
-#include "fovea/model/optical_model.h"
+#include "fovea/text/grounded.h"
+#include "read_page.h"
 
 namespace fovea::experiments {
 namespace {
@@ -57,12 +56,27 @@ std::vector<std::string> page_names(const std::vector<std::string>& files) {
 }
 
 // A picture too thin for the mode is this page's fault alone.
-image::Views views_of(const Image& picture, const image::Mode& mode, int64_t stride_px, const std::string& file) {
+PageReading read_one(model::Reader& reader, const Image& picture, const ReadConfig& config, const std::string& file) {
   try {
-    return image::make_views(picture, mode, stride_px);
-  } catch (const ConfigError& error) {
+    return read_page(reader, picture, config);
+  } catch (const UnfitPicture& error) {
     throw IoError("[read] " + file + ": " + error.what());
   }
+}
+
+// Markdown of grounded output, its figures beside it as NAME_images/K.png.
+std::string markdown_of(const std::string& output, const Image& picture, const std::string& out, const std::string& name) {
+  const auto parsed = text::parse_grounded(output);
+  size_t number = 0;
+  for (const auto& item : parsed.items)
+    for (size_t i = 0; item.label == "image" && i < item.boxes.size(); ++i, ++number) {
+      const auto box = text::to_pixels(item.boxes[i], picture.width_px, picture.height_px);
+      if (box.empty()) continue;
+      const std::string folder = out + "/" + name + "_images";
+      make_writable_folder(folder);
+      write_png(image::crop(picture, box.x0_px, box.y0_px, box.x1_px, box.y1_px), folder + "/" + std::to_string(number) + ".png");
+    }
+  return text::grounded_markdown(parsed, [&](size_t k) { return name + "_images/" + std::to_string(k) + ".png"; });
 }
 
 }  // namespace
@@ -73,8 +87,7 @@ ReadSummary run_read(const ReadConfig& config, const std::function<void(size_t, 
   const auto names = page_names(files);
   make_writable_folder(config.out);
   auto reader = model::Reader::load(config.model, {config.device, config.dtype});
-  const int64_t stride = reader.config().encoder.stride_px();
-  const auto mode = image::mode_by_name(config.mode, stride);
+  check_read(reader.config(), config);
   Json identity = config_to_json(config);
   for (const char* key : {"files", "out", "device"}) identity.erase(key);
   identity["model"] = hash_of_model(config.model, reader.config().tokenizer);
@@ -96,27 +109,17 @@ ReadSummary run_read(const ReadConfig& config, const std::function<void(size_t, 
         if (before.is_object() && before.value("made_from", Json()) == made_from) page = before;
       }
       if (!page.contains("made_from")) {
-        const auto begin = std::chrono::steady_clock::now();
         const Image picture = image::decode(bytes, files[i], {.max_pixels = config.max_pixels});
-        const auto views = views_of(picture, mode, stride, files[i]);
-        const auto tokens = reader.encode(views);
-        const auto reading = std::move(reader.decode({&tokens}, config.generate, {}, {}, config.prompt).front());
-        const auto& p = reading.generated.probabilities;
+        auto reading = read_one(reader, picture, config, files[i]);
         page["text_file"] = text_file;
-        page["mode"] = config.mode;
-        page["width_px"] = picture.width_px;
-        page["height_px"] = picture.height_px;
-        page["tile_columns"] = views.grid.columns;
-        page["tile_rows"] = views.grid.rows;
-        page["num_vision_tokens"] = tokens.num_vision_tokens();
-        page["num_valid_tokens"] = tokens.num_valid;
-        page["num_decoder_positions"] = tokens.num_decoder_positions();
-        page["num_generated_tokens"] = reading.generated.ids.size();
-        page["stop_reason"] = decoder::stop_reason_name(reading.generated.reason);
-        page["mean_probability"] = p.empty() ? 0.0 : std::accumulate(p.begin(), p.end(), 0.0) / double(p.size());
-        page["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        for (auto& [key, value] : reading.facts.items()) page[key] = value;
         page["made_from"] = made_from;
-        write_file_atomic(text_file, reading.text + "\n");
+        std::string text = reading.text;
+        if (reader.config().sequence == "begin-vision-prompt") {
+          page["output"] = reading.text;
+          text = markdown_of(reading.text, picture, config.out, names[i]);
+        }
+        write_file_atomic(text_file, text + "\n");
         write_file_atomic(json_file, page.dump(2) + "\n");  // last: it says that the text is whole
       }
     } catch (const IoError& error) {

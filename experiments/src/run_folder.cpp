@@ -1,10 +1,7 @@
 #include "fovea/experiments/run_folder.h"
 
 #include <fcntl.h>
-#include <ft2build.h>
-#include <hb.h>
 #include <sys/file.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,15 +10,9 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <thread>
-
-#include <torch/torch.h>
-#include <torch/version.h>
 
 #include "fovea/base/error.h"
 #include "fovea/base/file.h"
-#include FT_FREETYPE_H
 
 namespace fovea::experiments {
 namespace fs = std::filesystem;
@@ -57,17 +48,6 @@ std::string differences(const Json& before, const Json& after) {
     if (!a.contains(item.key())) tell(item.key());
   if (count > 5) out += "; and " + std::to_string(count - 5) + " more";
   return out;
-}
-
-std::string first_line_with(const std::string& path, const std::string& key) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);)
-    if (line.rfind(key, 0) == 0) {
-      const size_t colon = line.find(':');
-      const size_t begin = colon == std::string::npos ? std::string::npos : line.find_first_not_of(" \t", colon + 1);
-      return begin == std::string::npos ? "" : line.substr(begin);
-    }
-  return "";
 }
 
 std::string csv_cell(const Json& value) {
@@ -115,6 +95,9 @@ void check_run_folder(const std::string& path, const Json& identity) {
   } catch (const Json::exception& e) {
     throw ConfigError("[run folder] " + path + "/config.json is not JSON (" + e.what() + "); name another folder");
   }
+  if (before.is_object() && before.contains("format") && before["format"].is_number_integer() && before["format"].get<int64_t>() > kRunFormat)
+    throw ConfigError("[run folder] out=" + path + " was written by a newer Fovea (format " + before["format"].dump() + ", this one knows up to " +
+                      std::to_string(kRunFormat) + "); go on with that, or name another folder");
   if (before != identity)
     throw ConfigError("[run folder] out=" + path + " holds a run of other options: " + differences(before, identity) +
                       "; name another folder, or remove it");
@@ -126,8 +109,13 @@ RunFolder::RunFolder(const std::string& path, const Json& identity) : path_(path
   fd_ = ::open(file("results.jsonl").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd_ < 0) throw IoError("[run folder] cannot write " + file("results.jsonl") + ": " + std::strerror(errno));
   try {
-    if (::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-      throw ConfigError("[run folder] another process writes into out=" + path + "; wait for it or name another folder");
+    bool taken = true;
+    for (int attempt = 0; taken && attempt < 5; ++attempt) {  // run_folder_is_taken of another process holds it for a moment
+      if (attempt > 0) ::usleep(20'000);
+      taken = ::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    }
+    if (taken)
+      throw BusyError("[run folder] another process writes into out=" + path + "; wait for it or name another folder");
     if (!fs::exists(file("config.json"))) write_file_atomic(file("config.json"), identity.dump(2) + "\n");
     const std::string text = read_file(file("results.jsonl"));
     size_t begin = 0, good = 0;
@@ -152,13 +140,26 @@ RunFolder::~RunFolder() {
 
 void RunFolder::append(const Json& line) {
   const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const off_t begin = ::lseek(fd_, 0, SEEK_CUR);
   for (size_t done = 0; done < text.size();) {
     const ssize_t count = ::write(fd_, text.data() + done, text.size() - done);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw IoError("[run folder] cannot write " + file("results.jsonl") + ": " + std::strerror(errno));
+    if (count < 0) {
+      const int reason = errno;
+      if (begin >= 0 && ::ftruncate(fd_, begin) == 0) ::lseek(fd_, begin, SEEK_SET);  // no half line stays, whatever the caller does next
+      throw IoError("[run folder] cannot write " + file("results.jsonl") + ": " + std::strerror(reason));
+    }
     done += size_t(count);
   }
   results_.push_back(line);
+}
+
+bool run_folder_is_taken(const std::string& path) {
+  const int fd = ::open((path + "/results.jsonl").c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool taken = ::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(fd);
+  return taken;
 }
 
 std::string to_csv(const std::vector<std::string>& columns, const Json& rows) {
@@ -169,31 +170,6 @@ std::string to_csv(const std::vector<std::string>& columns, const Json& rows) {
     for (size_t i = 0; i < columns.size(); ++i) out += (i ? "," : "") + csv_cell(row.value(columns[i], Json()));
     out += "\n";
   }
-  return out;
-}
-
-Json library_versions() {
-  Json out = {{"fovea", FOVEA_VERSION}, {"libtorch", TORCH_VERSION}, {"harfbuzz", hb_version_string()}};
-  FT_Library library = nullptr;
-  if (FT_Init_FreeType(&library) == 0) {
-    FT_Int major = 0, minor = 0, patch = 0;
-    FT_Library_Version(library, &major, &minor, &patch);
-    FT_Done_FreeType(library);
-    out["freetype"] = std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch);
-  }
-  out["compiler"] = __VERSION__;
-  return out;
-}
-
-Json hardware() {
-  Json out;
-  out["cpu"] = first_line_with("/proc/cpuinfo", "model name");
-  out["num_cores"] = std::thread::hardware_concurrency();
-  out["num_threads"] = at::get_num_threads();
-  out["memory"] = first_line_with("/proc/meminfo", "MemTotal");
-  struct utsname name {};
-  if (uname(&name) == 0) out["system"] = std::string(name.sysname) + " " + name.release + " " + name.machine;
-  out["num_gpus"] = torch::cuda::is_available() ? int64_t(torch::cuda::device_count()) : int64_t(0);
   return out;
 }
 

@@ -1,57 +1,16 @@
 #include "fovea/experiments/sweep.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <cstdio>
 
 #include "fovea/base/error.h"
 #include "fovea/base/file.h"
+#include "fovea/experiments/grid.h"
 
 namespace fovea::experiments {
 
 namespace {
 
-constexpr size_t kMaxValues = 10000, kMaxCells = 100000;
-
-bool number(const std::string& text, double& out) {
-  const char* end = text.data() + text.size();
-  const auto result = std::from_chars(text.data(), end, out);
-  return !text.empty() && result.ec == std::errc() && result.ptr == end && std::isfinite(out);
-}
-
-// Decimals that the text has after its point: 0.25 has two.
-int decimals(const std::string& text) {
-  const size_t point = text.find('.');
-  return point == std::string::npos ? 0 : int(text.size() - point - 1);
-}
-
-void add_range(const std::string& item, const std::string& text, std::vector<std::string>& values) {
-  std::vector<std::string> parts;
-  for (size_t begin = 0; begin <= item.size();) {
-    const size_t end = std::min(item.find(':', begin), item.size());
-    parts.push_back(item.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  double first = 0, last = 0, step = 1;
-  const bool numbers = (parts.size() == 2 || parts.size() == 3) && number(parts[0], first) && number(parts[1], last) && (parts.size() == 2 || number(parts[2], step));
-  if (!numbers) {  // a path or a family name may hold a colon
-    values.push_back(item);
-    return;
-  }
-  if (parts.size() == 2 && last < first) step = -1;
-  if (step == 0 || (last - first) / step < 0)
-    throw ConfigError("[sweep] '" + text + "': from " + parts[0] + " steps of " + (parts.size() == 3 ? parts[2] : "1") + " never arrive at " + parts[1]);
-  const double count = std::floor((last - first) / step + 1e-9);
-  if (count >= double(kMaxValues)) throw ConfigError("[sweep] '" + text + "' has more than " + std::to_string(kMaxValues) + " values");
-  int places = 0;
-  for (const auto& part : parts) places = std::max(places, decimals(part));
-  for (int i = 0; i <= int(count); ++i) {
-    char buffer[64];
-    std::snprintf(buffer, sizeof buffer, "%.*f", std::min(places, 12), first + i * step);
-    values.push_back(buffer);
-  }
-}
+constexpr size_t kMaxCells = kMaxGridCells;
 
 std::string long_name(const std::string& key) { return key == "size_px" ? "font_size_px" : key == "leading" ? "line_pitch_px" : key; }
 
@@ -72,15 +31,7 @@ std::vector<SweepAxis> parse_sweep(const std::vector<std::string>& texts) {
     }
     for (const auto& other : axes)
       if (other.key == axis.key) throw ConfigError("[sweep] '" + axis.key + "' is named twice");
-    const std::string list = text.substr(eq + 1);
-    for (size_t begin = 0; begin <= list.size();) {
-      const size_t end = std::min(list.find(',', begin), list.size());
-      const std::string item = list.substr(begin, end - begin);
-      if (item.empty()) throw ConfigError("[sweep] '" + text + "' has an empty value");
-      add_range(item, text, axis.values);
-      begin = end + 1;
-    }
-    if (axis.values.size() > kMaxValues) throw ConfigError("[sweep] '" + text + "' has more than " + std::to_string(kMaxValues) + " values");
+    axis.values = parse_axis_values(text.substr(eq + 1), text);
     axes.push_back(std::move(axis));
   }
   return axes;

@@ -1,9 +1,13 @@
 #include "fovea/experiments/train_verb.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <iomanip>
+#include <sstream>
 
 #include "fovea/base/file.h"
+#include "fovea/model/cost.h"
 #include "fovea/text/tokenizer.h"
 
 namespace fovea::experiments {
@@ -14,6 +18,59 @@ train::TrainResult run_train(const TrainConfig& config, const std::function<void
   const auto tokenizer = text::Tokenizer::from_file(config.tokenizer);
   const TrainPages pages(config.pages);
   return train::train(config.trainer, pages, tokenizer, config.tokenizer, on_log, should_stop);
+}
+
+Json plan_training(const TrainConfig& config) {
+  validate_fields(config, "train");
+  const auto& t = config.trainer;
+  const auto model = train::model_of(t);
+  const auto parameters = model::count_parameters(model);
+  const bool half = t.dtype == "bfloat16" || (t.dtype == "auto" && t.device != "cpu");
+  const double bytes_each = half ? 2 : 4;
+  Json sides = Json::array();
+  double largest_activations = 0;
+  const double ratio = std::sqrt(t.curriculum.ratio_low * t.curriculum.ratio_high_last);
+  for (int64_t side : t.curriculum.sides_px) {
+    const int64_t grid = side / model.stride_px();
+    const double text = ratio * double(grid * grid), patches = double((side / model.encoder.sam.patch_px) * (side / model.encoder.sam.patch_px));
+    const auto flops = model::page_flops(model, side, int64_t(text));
+    const double pages = std::clamp(std::floor(double(t.tokens_per_batch) / (text + (model.source == "page" ? 0.5 * patches : 0))), 1.0, double(t.max_pages_per_batch));
+    double units = (double(grid * (grid + 1) + 1) + text) * double(model.decoder.num_hidden_layers * model.decoder.hidden_size);
+    if (model.source == "page")
+      units += patches * double(model.encoder.sam.depth * model.encoder.sam.width) + double(grid * grid) * double(model.encoder.clip.depth * model.encoder.clip.width);
+    else
+      units += text * double(model.text_encoder.depth * model.text_encoder.width) + double(grid * grid) * double(model.text_encoder.latent_depth * model.text_encoder.width);
+    largest_activations = std::max(largest_activations, 34 * bytes_each / 2 * pages * units);
+    sides.push_back({{"side_px", side}, {"vision_tokens", grid * grid}, {"text_tokens", std::round(text)}, {"pages_a_step", pages}, {"gigaflops_page_front", flops.front / 1e9},
+                     {"gigaflops_page_compressor", flops.compressor / 1e9}, {"gigaflops_page_global", flops.global / 1e9}, {"gigaflops_page_decoder", flops.decoder / 1e9},
+                     {"teraflops_a_step", 3 * pages * flops.total() / 1e12}});
+  }
+  const double n = double(parameters.total);
+  return {{"parameters", {{"front", parameters.front}, {"compressor", parameters.compressor}, {"global", parameters.global}, {"decoder", parameters.decoder}, {"total", parameters.total}}},
+          {"ratio", ratio},
+          {"sides", sides},
+          {"memory_gb", {{"parameters_and_gradients", n * 2 * bytes_each / 1e9}, {"master_and_optimizer", n * (4 + 8) / 1e9}, {"activations", largest_activations / 1e9}}},
+          {"num_steps", t.num_steps},
+          {"time_limit_s", t.time_limit_s},
+          {"petaflop_limit", t.petaflop_limit}};
+}
+
+std::string describe_training_plan(const Json& plan) {
+  std::ostringstream out;
+  out << std::fixed << std::setprecision(2);
+  out << "parameters, millions:";
+  for (const auto& item : plan["parameters"].items()) out << "  " << item.key() << " " << item.value().get<double>() / 1e6;
+  out << "\na page (operations forwards, 1e9, at ratio " << plan["ratio"].get<double>() << "):\n";
+  for (const Json& side : plan["sides"])
+    out << "  " << std::setw(5) << side["side_px"].get<int64_t>() << " px, " << side["vision_tokens"].get<int64_t>() << " vision tokens, " << side["text_tokens"].get<int64_t>() << " text tokens: front "
+        << side["gigaflops_page_front"].get<double>() << ", compressor " << side["gigaflops_page_compressor"].get<double>() << ", global " << side["gigaflops_page_global"].get<double>() << ", decoder "
+        << side["gigaflops_page_decoder"].get<double>() << "; " << side["pages_a_step"].get<int64_t>() << " pages and " << side["teraflops_a_step"].get<double>() << "e12 operations a step\n";
+  out << "memory, GB: parameters and gradients " << plan["memory_gb"]["parameters_and_gradients"].get<double>() << ", master and optimiser at most "
+      << plan["memory_gb"]["master_and_optimizer"].get<double>() << ", activations about " << plan["memory_gb"]["activations"].get<double>() << "\nends after " << plan["num_steps"].get<int64_t>() << " steps";
+  if (plan["time_limit_s"].get<double>() > 0) out << " or " << describe_seconds(plan["time_limit_s"].get<double>());
+  if (plan["petaflop_limit"].get<double>() > 0) out << " or " << plan["petaflop_limit"].get<double>() << "e15 operations";
+  out << "\n";
+  return out.str();
 }
 
 std::string describe_seconds(double seconds) {

@@ -8,7 +8,7 @@ import numpy
 import numpy.typing
 import torch
 import typing
-__all__: list[str] = ['ClipConfig', 'CompressorConfig', 'ConfigError', 'CurriculumConfig', 'CurveConfig', 'CurveStyle', 'DecoderConfig', 'Degradations', 'DegradeReport', 'EncoderConfig', 'Error', 'FitConfig', 'FoxConfig', 'GenerateConfig', 'GridMap', 'Image', 'InfoConfig', 'InternalError', 'IoError', 'MapConfig', 'ModelConfig', 'ObjectiveConfig', 'OmniDocBenchConfig', 'OptimizerConfig', 'Page', 'PageReport', 'ParagraphStyle', 'ReadConfig', 'Reader', 'Reading', 'RenderConfig', 'RenderError', 'Renderer', 'SamConfig', 'Score', 'ShapeError', 'SquareFit', 'Style', 'StyleSheet', 'StyledText', 'TextScoreConfig', 'TextSpan', 'TokenCounts', 'TokenFit', 'TokenGrid', 'Tokenizer', 'TrainConfig', 'TrainPagesConfig', 'TrainerConfig', 'UnsupportedError', 'ViewConfig', 'Views', 'VisionTokens', 'WeightsError', 'batch_shape', 'bleu', 'character_error_rate', 'chrf', 'contact_sheet', 'count_tokens', 'decode_image', 'degrade_image', 'degrade_page', 'describe_log', 'describe_score', 'describe_seconds', 'draw_map', 'draw_map_layer', 'edit_distance', 'edit_script', 'error_picture', 'fitted_style', 'font_families', 'font_file', 'graphemes', 'jieba_cut', 'library_versions', 'load_style', 'make_views', 'map_page', 'markdown_to_styled_text', 'meteor', 'mode_names', 'model_info', 'normalize_space', 'preset', 'preset_names', 'read_image', 'read_map', 'read_toml', 'render_batch', 'render_versions', 'resize_bicubic', 'rouge_l', 'run_curve', 'run_map', 'run_read', 'run_render', 'run_train', 'save_random_model', 'score_fox', 'score_omnidocbench', 'score_text', 'score_texts', 'set_overlap', 'style_names', 'style_text', 'summary_columns', 'teds', 'text_metric_names', 'to_pdf', 'token_grids', 'validate_style', 'word_error_rate', 'write_page']
+__all__: list[str] = ['AblateCellConfig', 'AblateConfig', 'AutoModeConfig', 'ClipConfig', 'CompressorConfig', 'ConfigError', 'ConvertConfig', 'CurriculumConfig', 'CurveConfig', 'CurveStyle', 'DecoderConfig', 'Degradations', 'DegradeReport', 'EncoderConfig', 'Error', 'EvalConfig', 'FitConfig', 'FoxConfig', 'GenerateConfig', 'GridMap', 'GroundedBox', 'GroundedItem', 'GroundedText', 'Image', 'InfoConfig', 'InkEstimate', 'InternalError', 'IoError', 'LanguageModel', 'LawConfig', 'MapConfig', 'ModelConfig', 'ObjectiveConfig', 'OmniDocBenchConfig', 'OptimizerConfig', 'OracleConfig', 'Page', 'PageReport', 'ParagraphStyle', 'QuantizedTokens', 'ReadConfig', 'Reader', 'Reading', 'RenderConfig', 'RenderError', 'Renderer', 'SamConfig', 'Score', 'ShapeError', 'SquareFit', 'Style', 'StyleSheet', 'StyledText', 'SweepConfig', 'TextEncoderConfig', 'TextScoreConfig', 'TextSpan', 'TokenCounts', 'TokenFit', 'TokenGrid', 'Tokenizer', 'TrainConfig', 'TrainPagesConfig', 'TrainerConfig', 'UnsupportedError', 'ViewConfig', 'Views', 'VisionTokens', 'WeightsError', 'auto_modes', 'average_tokens', 'batch_shape', 'bleu', 'bootstrap_mean', 'character_error_rate', 'check_read', 'chrf', 'collect_sweep', 'contact_sheet', 'control_names', 'convert_model', 'count_tokens', 'crop', 'decode_image', 'degrade_image', 'degrade_page', 'describe_info', 'describe_log', 'describe_score', 'describe_seconds', 'describe_training_plan', 'draw_map', 'draw_map_layer', 'edit_distance', 'edit_script', 'error_picture', 'estimate_eval', 'estimate_ink', 'expected_score', 'fitted_style', 'font_families', 'font_file', 'freeze_sweep', 'generate_config', 'graphemes', 'hash_of_model', 'image_file', 'image_from_array', 'jieba_cut', 'law_of_curve', 'letter_information', 'library_versions', 'load_style', 'look_back', 'make_views', 'map_page', 'markdown_to_styled_text', 'meteor', 'mode_names', 'model_info', 'normalize_space', 'normalized_to_source', 'paired_bootstrap', 'parse_grounded', 'plan_ablation', 'plan_training', 'preset', 'preset_names', 'prompt_text', 'read_fox', 'read_image', 'read_map', 'read_omnidocbench', 'read_page', 'read_question_pairs', 'read_table', 'read_text', 'read_toml', 'reading_facts', 'render_batch', 'render_versions', 'resize_bicubic', 'rouge_l', 'run_ablate_cell', 'run_ablation', 'run_curve', 'run_eval', 'run_map', 'run_read', 'run_render', 'run_sweep', 'run_train', 'save_random_model', 'score_fox', 'score_omnidocbench', 'score_text', 'score_texts', 'set_overlap', 'style_names', 'style_text', 'summary_columns', 'sweep_cells_of', 'task_names', 'teds', 'text_metric_names', 'to_pdf', 'token_grids', 'validate_style', 'word_error_rate', 'write_page']
 
 class Error(Exception):
     pass
@@ -1066,8 +1066,12 @@ class GridMap:
 class ModelConfig:
     name: str
     'name of the model'
+    source: str
+    'what is compressed'
     encoder: EncoderConfig
     'page to vision tokens'
+    text_encoder: TextEncoderConfig
+    'text to latents, where source is text'
     decoder: DecoderConfig
     'vision tokens to text'
     tokenizer: str
@@ -1077,7 +1081,7 @@ class ModelConfig:
     image_token_id: int
     'id that stands for a vision token in a prompt'
 
-    def __init__(self, *, name: typing.Any=..., encoder: EncoderConfig | dict[str, typing.Any]=..., decoder: DecoderConfig | dict[str, typing.Any]=..., tokenizer: typing.Any=..., sequence: typing.Any=..., image_token_id: int=...) -> None: ...
+    def __init__(self, *, name: typing.Any=..., source: typing.Any=..., encoder: EncoderConfig | dict[str, typing.Any]=..., text_encoder: TextEncoderConfig | dict[str, typing.Any]=..., decoder: DecoderConfig | dict[str, typing.Any]=..., tokenizer: typing.Any=..., sequence: typing.Any=..., image_token_id: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1184,11 +1188,13 @@ class CompressorConfig:
     channels: list[int]
     'channels after each step of 4'
     activation: str
-    'between the steps'
+    'conv: between the steps'
     bias: bool
-    'biases of the convolutions'
+    'biases of the projections'
+    depth: int
+    'queries: layers of cross-attention'
 
-    def __init__(self, *, kind: typing.Any=..., channels: collections.abc.Sequence[int] | int=..., activation: typing.Any=..., bias: bool=...) -> None: ...
+    def __init__(self, *, kind: typing.Any=..., channels: collections.abc.Sequence[int] | int=..., activation: typing.Any=..., bias: bool=..., depth: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1236,6 +1242,39 @@ class ClipConfig:
     'normalised queries and keys with a learned gain'
 
     def __init__(self, *, width: int=..., depth: int=..., heads: int=..., mlp_width: int=..., native_grid: int=..., position_resize: typing.Any=..., class_token: bool=..., unused_patch_embedding: bool=..., input_norm: bool=..., norm: typing.Any=..., norm_eps: float=..., activation: typing.Any=..., bias: bool=..., rotary: bool=..., qk_norm: bool=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class TextEncoderConfig:
+    kind: str
+    'how text becomes latents'
+    width: int
+    'width of the tower'
+    depth: int
+    'layers over the text'
+    latent_depth: int
+    'layers over the latents'
+    heads: int
+    'attention heads'
+    mlp_width: int
+    'hidden width of the MLPs'
+    query_depth: int
+    'queries: layers of cross-attention'
+    px_per_latent: int
+    'page pixels a side that a latent stands for'
+
+    def __init__(self, *, kind: typing.Any=..., width: int=..., depth: int=..., latent_depth: int=..., heads: int=..., mlp_width: int=..., query_depth: int=..., px_per_latent: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1356,13 +1395,48 @@ class VisionTokens:
 
     def __repr__(self) -> str: ...
 
-    def save(self, path: str) -> None: ...
+    def drop(self, which: collections.abc.Sequence[typing.SupportsInt], how: str='remove') -> VisionTokens:
+        """
+        Without the named tokens: remove (a shorter sequence), zero or mean.
+        """
+
+    def pool(self, factor: typing.SupportsInt) -> VisionTokens:
+        """
+        Means over factor x factor neighbours: n tokens become n / factor^2.
+        """
+
+    def prune(self, keep: typing.SupportsInt, by: str='norm', how: str='remove') -> VisionTokens:
+        """
+        Keeps so many tokens: of the largest norm, of the smallest (small-norm), or evenly spread (even).
+        """
+
+    def quantize(self, kind: str) -> ...:
+        """
+        In float32, float16, int8 or int4: the tokens as they come back, error and bytes.
+        """
+
+    def save(self, path: str, kind: str='keep') -> None:
+        """
+        One safetensors file. kind: keep, float32, float16, int8 or int4 (see quantize).
+        """
 
     @property
     def columns(self) -> int: ...
 
     @property
     def model(self) -> str: ...
+
+    @property
+    def mosaic_columns(self) -> int: ...
+
+    @property
+    def mosaic_rows(self) -> int: ...
+
+    @property
+    def norms(self) -> list[float]:
+        """
+        Euclidean length of every vision token.
+        """
 
     @property
     def num_decoder_positions(self) -> int: ...
@@ -1374,6 +1448,18 @@ class VisionTokens:
     def num_vision_tokens(self) -> int: ...
 
     @property
+    def positions(self) -> list[int]:
+        """
+        Row of `tensor` of every vision token, separators left out.
+        """
+
+    @property
+    def removed(self) -> list[int]:
+        """
+        Numbers of the tokens that drop() took out of the sequence.
+        """
+
+    @property
     def rows(self) -> int: ...
 
     @property
@@ -1381,6 +1467,26 @@ class VisionTokens:
         """
         [num_decoder_positions, D]: rows of vision tokens, a row separator after each, a view separator last.
         """
+
+class QuantizedTokens:
+    """
+    Vision tokens after storing in fewer bits.
+    """
+
+    @property
+    def largest_error(self) -> float: ...
+
+    @property
+    def num_bytes(self) -> int: ...
+
+    @property
+    def num_bytes_original(self) -> int: ...
+
+    @property
+    def relative_error(self) -> float: ...
+
+    @property
+    def tokens(self) -> VisionTokens: ...
 
 class Reading:
     """
@@ -1411,9 +1517,9 @@ class Reader:
 
     def __repr__(self) -> str: ...
 
-    def decode(self, tokens: collections.abc.Sequence[VisionTokens], prompt: str='', **kwargs) -> list[Reading]:
+    def decode(self, tokens: collections.abc.Sequence[VisionTokens], prompt: str='', *, on_text: typing.Any=None, on_done: typing.Any=None, **kwargs) -> list[Reading]:
         """
-        Vision tokens, all of one layout, to Readings. Models that take a prompt get it: free-ocr, markdown, ocr, figure, describe, locate:WORDS, or a text with <image>. Keywords are the fields of GenerateConfig.
+        Vision tokens, all of one layout, to Readings. Models that take a prompt get it: free-ocr, markdown, ocr, figure, describe, locate:WORDS, or a text with <image>. on_text(index, text so far) and on_done(index, Reading) are called on the way; what they raise ends the call. Keywords are the fields of GenerateConfig.
         """
 
     def encode(self, pages: collections.abc.Sequence) -> list[VisionTokens]:
@@ -1483,7 +1589,9 @@ class ReadConfig:
     model: str
     'model folder'
     mode: str
-    'tiny, small, base, large, gundam, gundam-m, or a side in px'
+    'tiny, small, base, large, gundam, gundam-m, a side in px, or auto: the smallest that the letters allow'
+    auto_mode: AutoModeConfig
+    'how auto chooses'
     prompt: str
     "free-ocr, markdown, ocr, figure, describe, locate:WORDS, or a text with <image>; empty: the model's own"
     out: str
@@ -1496,8 +1604,153 @@ class ReadConfig:
     'larger pictures are refused'
     generate: GenerateConfig
     'how text is generated'
+    ngram_ban: str
+    'where generate.ngram-size is 0: auto (models that take a prompt ban 20-grams, as the published code does) or off'
 
-    def __init__(self, *, files: collections.abc.Sequence[typing.Any] | str=..., model: typing.Any=..., mode: typing.Any=..., prompt: typing.Any=..., out: typing.Any=..., device: typing.Any=..., dtype: typing.Any=..., max_pixels: int=..., generate: GenerateConfig | dict[str, typing.Any]=...) -> None: ...
+    def __init__(self, *, files: collections.abc.Sequence[typing.Any] | str=..., model: typing.Any=..., mode: typing.Any=..., auto_mode: AutoModeConfig | dict[str, typing.Any]=..., prompt: typing.Any=..., out: typing.Any=..., device: typing.Any=..., dtype: typing.Any=..., max_pixels: int=..., generate: GenerateConfig | dict[str, typing.Any]=..., ngram_ban: typing.Any=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class AutoModeConfig:
+    modes: list[str]
+    'modes to choose from, rising; empty: those that the model was trained in'
+    min_x_height_px: float
+    "letters must be as high as this in the encoder's view (height of an x)"
+    max_tokens_per_vision_token: float
+    'most text tokens on one vision token'
+    min_mean_probability: float
+    'a reading less sure than this goes up to the next mode'
+
+    def __init__(self, *, modes: collections.abc.Sequence[typing.Any] | str=..., min_x_height_px: float=..., max_tokens_per_vision_token: float=..., min_mean_probability: float=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class GroundedBox:
+    """
+    As written: 0 to 999 over the whole picture.
+    """
+
+    def __repr__(self) -> str: ...
+
+    def to_pixels(self, width_px: typing.SupportsInt, height_px: typing.SupportsInt) -> typing.Annotated[list[int], 'FixedSize(4)']:
+        """
+        x0, y0, x1, y1 in px of the picture, half open, cut to it.
+        """
+
+    @property
+    def x0(self) -> float: ...
+
+    @property
+    def x1(self) -> float: ...
+
+    @property
+    def y0(self) -> float: ...
+
+    @property
+    def y1(self) -> float: ...
+
+class GroundedItem:
+    """
+    A label, its boxes, and the text that follows.
+    """
+
+    def __repr__(self) -> str: ...
+
+    @property
+    def boxes(self) -> list[GroundedBox]: ...
+
+    @property
+    def byte_begin(self) -> int: ...
+
+    @property
+    def byte_end(self) -> int: ...
+
+    @property
+    def content(self) -> str: ...
+
+    @property
+    def label(self) -> str: ...
+
+class GroundedText:
+    """
+    A reader's output taken apart.
+    """
+
+    def markdown(self, link: str='images/{}.jpg', collapse: bool=True) -> str:
+        """
+        As Markdown; {} in link becomes the number of the picture.
+        """
+
+    @property
+    def items(self) -> list[GroundedItem]: ...
+
+    @property
+    def lead(self) -> str: ...
+
+    @property
+    def problems(self) -> list[tuple[int, str]]:
+        """
+        (byte offset, what is wrong) of everything that the output should not have held.
+        """
+
+class InkEstimate:
+    """
+    What the ink of a picture tells of its letters.
+    """
+
+    @property
+    def ink_density(self) -> float: ...
+
+    @property
+    def light_on_dark(self) -> bool: ...
+
+    @property
+    def num_characters(self) -> float: ...
+
+    @property
+    def num_components(self) -> int: ...
+
+    @property
+    def num_text_tokens(self) -> float: ...
+
+    @property
+    def x_height_px(self) -> float: ...
+
+class ConvertConfig:
+    model: str
+    'model folder to read'
+    out: str
+    'model folder to write'
+    quantize: str
+    '8 or 4 bits for matrices'
+    dtype: str
+    'type of what is not quantised'
+    max_shard_mib: float
+    'largest file in MiB'
+
+    def __init__(self, *, model: typing.Any=..., out: typing.Any=..., quantize: typing.Any=..., dtype: typing.Any=..., max_shard_mib: float=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1739,6 +1992,8 @@ class TrainerConfig:
     'run folder; an existing checkpoint in it is gone on from'
     preset: str
     'model to build where init is empty'
+    model: list[str]
+    'changes to the preset, such as encoder.compressor.kind=mean'
     init: str
     'model folder to start from, weights only'
     device: str
@@ -1751,6 +2006,8 @@ class TrainerConfig:
     'steps of the run'
     time_limit_s: float
     'wall-clock length of the run in seconds, 0 none'
+    petaflop_limit: float
+    'length of the run in 1e15 operations of the model, 0 none'
     tokens_per_batch: int
     'text tokens and half the patches of a batch, a process'
     max_pages_per_batch: int
@@ -1770,7 +2027,7 @@ class TrainerConfig:
     objective: ObjectiveConfig
     'losses'
 
-    def __init__(self, *, out: typing.Any=..., preset: typing.Any=..., init: typing.Any=..., device: typing.Any=..., dtype: typing.Any=..., seed: int=..., num_steps: int=..., time_limit_s: float=..., tokens_per_batch: int=..., max_pages_per_batch: int=..., workers: int=..., prefetch_steps: int=..., log_every: int=..., checkpoint_every_s: float=..., curriculum: CurriculumConfig | dict[str, typing.Any]=..., optimizer: OptimizerConfig | dict[str, typing.Any]=..., objective: ObjectiveConfig | dict[str, typing.Any]=...) -> None: ...
+    def __init__(self, *, out: typing.Any=..., preset: typing.Any=..., model: collections.abc.Sequence[typing.Any] | str=..., init: typing.Any=..., device: typing.Any=..., dtype: typing.Any=..., seed: int=..., num_steps: int=..., time_limit_s: float=..., petaflop_limit: float=..., tokens_per_batch: int=..., max_pages_per_batch: int=..., workers: int=..., prefetch_steps: int=..., log_every: int=..., checkpoint_every_s: float=..., curriculum: CurriculumConfig | dict[str, typing.Any]=..., optimizer: OptimizerConfig | dict[str, typing.Any]=..., objective: ObjectiveConfig | dict[str, typing.Any]=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1906,13 +2163,21 @@ class ObjectiveConfig:
 
 class InfoConfig:
     model: str
-    'model folder, instead of a preset'
+    'model folder or preset (deepseek-ocr, reader-tiny, miniature), instead of --preset'
     preset: str
     'deepseek-ocr, reader-tiny or miniature'
     tensors: bool
     'list every tensor'
+    dtype: str
+    'arithmetic that memory is counted in'
+    width_px: int
+    'width of the picture that is counted for'
+    height_px: int
+    'its height'
+    max_new_tokens: int
+    'text tokens that the cache must hold'
 
-    def __init__(self, *, model: typing.Any=..., preset: typing.Any=..., tensors: bool=...) -> None: ...
+    def __init__(self, *, model: typing.Any=..., preset: typing.Any=..., tensors: bool=..., dtype: typing.Any=..., width_px: int=..., height_px: int=..., max_new_tokens: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2078,6 +2343,279 @@ class TextScoreConfig:
 
     def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
 
+class AblateConfig:
+    grid: str
+    'TOML file of the cells'
+    set: list[str]
+    'key=value for all cells, such as train.trainer.time_limit_s=60; a list is an axis'
+    out: str
+    'folder; finished cells in it are kept, unfinished ones gone on with'
+    devices: list[str]
+    'one cell at a time on each, cpu or cuda:N; one named twice takes two'
+    only: list[str]
+    'names of the cells to run, all if empty'
+    shard: str
+    'i/n: every n-th cell from the i-th'
+    dry_run: bool
+    'show the cells, their parameters and operations, and run nothing'
+
+    def __init__(self, *, grid: typing.Any=..., set: collections.abc.Sequence[typing.Any] | str=..., out: typing.Any=..., devices: collections.abc.Sequence[typing.Any] | str=..., only: collections.abc.Sequence[typing.Any] | str=..., shard: typing.Any=..., dry_run: bool=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class AblateCellConfig:
+    cell: str
+    'folder of the cell, with its cell.json'
+    device: str
+    'cpu, cuda or cuda:N'
+
+    def __init__(self, *, cell: typing.Any=..., device: typing.Any=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class EvalConfig:
+    task: str
+    'what is measured'
+    reader: str
+    'who reads: a model folder, an oracle with chosen error rates, saved predictions, or a function of Python'
+    model: str
+    'model folder; a published DeepSeek-OCR folder, too'
+    device: str
+    'cpu, cuda or cuda:N'
+    dtype: str
+    'arithmetic'
+    predictions: str
+    "saved predictions: Fox's results, JSON Lines, or a folder of .md or .txt files by page name"
+    strangers: str
+    'predictions of pages that are no sample'
+    oracle: OracleConfig
+    'error rates of the oracle'
+    prompt: str
+    "prompt in place of the task's own"
+    ask: str
+    'needle, qa: put the question to the reader, or have the page read and look for the answer in what was read; auto asks readers that take prompts'
+    max_tokens: int
+    'most tokens written a page'
+    temperature: float
+    '0 greedy, above it sampling'
+    ngram_size: int
+    'an n-gram of this length is not written twice, 0 no ban'
+    ngram_window: int
+    'unless it began more than so many tokens ago, 0 ever'
+    batch: int
+    'pages read together'
+    data: list[str]
+    "what the task is made of: text files (curve, needle, perplexity, forgetting), JSON Lines of {context, question, answers} (qa), Fox's *_page_ocr.json, OmniDocBench.json"
+    images: str
+    "folder of the page images; empty: where the data's own layout has them"
+    missing: str
+    'pages whose image is not there'
+    samples: int
+    'drawn pages of each budget, ratio, font and kind, 0 eight; of data sets the first so many, 0 all'
+    budget: list[int]
+    'vision tokens a page, squares such as 64,100,256'
+    mode: list[str]
+    'published modes of view instead of a page as it is: tiny small base large gundam gundam-m (fox, omnidocbench, forgetting)'
+    ratio: list[float]
+    'text tokens / vision tokens of drawn pages'
+    font: list[str]
+    'font families or font files'
+    style: CurveStyle
+    'layout of drawn pages'
+    kind: list[str]
+    'what pages hold; empty: prose, and for `exact` hex, digits, code and urls'
+    controls: list[str]
+    'kinds that are read beside prose, so that guessing shows: shuffled-words, shuffled-sentences, swapped-entities, random-words, random-letters, digits, code, blank-page'
+    code: list[str]
+    'program text for the kind code; empty: the code samples that ship'
+    seed: int
+    'chooses passages, needles and strings'
+    metrics: list[str]
+    'further text metrics: cer wer chrf rouge_l bleu meteor exact_match word_edit_distance'
+    version: str
+    'rules of OmniDocBench'
+    predict_only: bool
+    'save what was read and score nothing'
+    prior: bool
+    'also measure what a reader without the page would get: the decoder with blank pages, and a text-only language model, both shown the true text so far'
+    prior_text: list[str]
+    'text files that the language model learns from; empty: the English samples that ship, without those tested'
+    tokenizer: str
+    "DeepSeek's tokenizer.json, which text tokens are counted with"
+    jieba: str
+    "folder of jieba; empty: FOVEA_JIEBA or Debian's python3-jieba"
+    wordnet: str
+    "folder of WordNet 3.0's dictionary; empty: FOVEA_WORDNET or Debian's wordnet-base"
+    save_pages: bool
+    'keep pages and their errors as pictures'
+    num_threads: int
+    'CPU threads, 0 all cores'
+    out: str
+    'run folder; an unfinished run of the same options in it is gone on from'
+
+    def __init__(self, *, task: typing.Any=..., reader: typing.Any=..., model: typing.Any=..., device: typing.Any=..., dtype: typing.Any=..., predictions: typing.Any=..., strangers: typing.Any=..., oracle: OracleConfig | dict[str, typing.Any]=..., prompt: typing.Any=..., ask: typing.Any=..., max_tokens: int=..., temperature: float=..., ngram_size: int=..., ngram_window: int=..., batch: int=..., data: collections.abc.Sequence[typing.Any] | str=..., images: typing.Any=..., missing: typing.Any=..., samples: int=..., budget: collections.abc.Sequence[int] | int=..., mode: collections.abc.Sequence[typing.Any] | str=..., ratio: collections.abc.Sequence[float] | float=..., font: collections.abc.Sequence[typing.Any] | str=..., style: CurveStyle | dict[str, typing.Any]=..., kind: collections.abc.Sequence[typing.Any] | str=..., controls: collections.abc.Sequence[typing.Any] | str=..., code: collections.abc.Sequence[typing.Any] | str=..., seed: int=..., metrics: collections.abc.Sequence[typing.Any] | str=..., version: typing.Any=..., predict_only: bool=..., prior: bool=..., prior_text: collections.abc.Sequence[typing.Any] | str=..., tokenizer: typing.Any=..., jieba: typing.Any=..., wordnet: typing.Any=..., save_pages: bool=..., num_threads: int=..., out: typing.Any=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class OracleConfig:
+    substitute: float
+    'share of characters exchanged for another letter'
+    insert: float
+    'share of characters before which a letter is put in'
+    remove: float
+    'share of characters left out'
+    loop: float
+    'share of pages that end in a loop'
+    truncate: float
+    'share of pages that stop at a random place'
+    hallucinate: float
+    'share of pages with thirty words put in that are not on them'
+    empty: float
+    'share of pages read as empty'
+    fail: float
+    'share of pages that fail with an error'
+    seed: int
+    'seed of the errors'
+
+    def __init__(self, *, substitute: float=..., insert: float=..., remove: float=..., loop: float=..., truncate: float=..., hallucinate: float=..., empty: float=..., fail: float=..., seed: int=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class SweepConfig:
+    grid: str
+    'TOML or JSON: options of eval, and axes under [sweep]; empty: the grid that the folder holds'
+    axes: list[str]
+    'axes: key=a,b or key=first:last:step, over any option of eval'
+    out: str
+    'folder of the sweep; cells that are done in it are not done again'
+    shard: str
+    'i/n: every n-th cell from the i-th on (i from 0), for Slurm arrays'
+    dry_run: bool
+    'tell the grid, its tokens and its cost, and read nothing'
+    mark_mixed: bool
+    'put cells of different versions of a task into one table, marked; false refuses'
+    seconds_per_token: float
+    'of text, for the estimate; 0: as measured in cells that are done'
+    price_in: float
+    'price of a million vision tokens, for the estimate'
+    price_out: float
+    'price of a million tokens written, for the estimate'
+
+    def __init__(self, *, grid: typing.Any=..., axes: collections.abc.Sequence[typing.Any] | str=..., out: typing.Any=..., shard: typing.Any=..., dry_run: bool=..., mark_mixed: bool=..., seconds_per_token: float=..., price_in: float=..., price_out: float=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class LanguageModel:
+    """
+    An n-gram model of characters: what knowing the language alone is worth.
+    """
+
+    def __init__(self, order: typing.SupportsInt=6) -> None: ...
+
+    def follow(self, text: str) -> typing.Any:
+        """
+        Bits and what was foreseen right, with the true text so far.
+        """
+
+    def probability(self, history: str, next: str) -> float: ...
+
+    def train(self, text: str, max_chars: typing.SupportsInt=8000000) -> int:
+        """
+        Returns the code points taken.
+        """
+
+class LawConfig:
+    metric: str
+    'what survived: a column of results.jsonl that is 1 for a perfect page, or char_accuracy (1 - character edit distance)'
+    hold_out: list[float]
+    'ratios (as asked) left out of the fit and foretold by it; each ratio is left out in turn besides'
+    bits_per_text_token: float
+    'entropy of the text, for capacities in bits; 0: known for random letters and digits only'
+    resamples: int
+    'bootstrap resamples of passages'
+    seed: int
+    'of the bootstrap'
+
+    def __init__(self, *, metric: typing.Any=..., hold_out: collections.abc.Sequence[float] | float=..., bits_per_text_token: float=..., resamples: int=..., seed: int=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+def auto_modes(reader: Reader) -> list[str]:
+    """
+    The modes that `auto` chooses from with this reader.
+    """
+
+def average_tokens(pages: collections.abc.Sequence[VisionTokens]) -> VisionTokens:
+    """
+    Mean of several pages' VisionTokens, all of one layout.
+    """
+
 def batch_shape(sheet: StyleSheet) -> list[int]:
     """
     height, width, channels of the pages that a sheet gives.
@@ -2088,22 +2626,50 @@ def bleu(reference: collections.abc.Sequence[str], hypothesis: collections.abc.S
     Sentence BLEU-4 without smoothing, as NLTK 3.8.
     """
 
+def bootstrap_mean(values: collections.abc.Sequence[typing.SupportsFloat], seed: typing.SupportsInt=0, num_resamples: typing.SupportsInt=10000) -> tuple[float, float]:
+    """
+    95 % percentile bootstrap of a mean: (low, high).
+    """
+
 def character_error_rate(reference: str, hypothesis: str, by_grapheme: bool=False) -> float | None:
     """
     Edits over the reference's length; None for an empty reference with a text read.
     """
 
+def check_read(reader: Reader, config: ReadConfig) -> None:
+    """
+    ConfigError where the config is wrong whatever the picture: mode, prompt.
+    """
+
 def chrf(reference: str, hypothesis: str, max_order: typing.SupportsInt=6, beta: typing.SupportsFloat=2.0) -> float:
     ...
+
+def collect_sweep(out: str, mark_mixed: bool=False) -> typing.Any:
+    """
+    Writes out/summary.csv from the cells that are complete; returns {rows, columns, num_cells, num_complete, notes}.
+    """
 
 def contact_sheet(cells: collections.abc.Sequence[tuple[typing.Annotated[numpy.typing.ArrayLike, numpy.uint8], str]], columns: typing.SupportsInt, cell_px: typing.SupportsInt, title: str, renderer: Renderer) -> Image:
     """
     Pictures in rows, a label above each, RGB.
     """
 
+def control_names() -> list[str]:
+    ...
+
+def convert_model(config: ConvertConfig) -> typing.Any:
+    """
+    A model folder in other arithmetic, read back and checked; the errors that it makes.
+    """
+
 def count_tokens(width_px: typing.SupportsInt, height_px: typing.SupportsInt, mode: str) -> TokenCounts:
     """
     Vision tokens, decoder positions and valid tokens of a picture of this size.
+    """
+
+def crop(image: Image, x0_px: typing.SupportsInt, y0_px: typing.SupportsInt, x1_px: typing.SupportsInt, y1_px: typing.SupportsInt) -> Image:
+    """
+    A part of a picture, cut to it.
     """
 
 def decode_image(bytes: bytes, name: str='image', max_pixels: typing.SupportsInt=178956970) -> Image:
@@ -2121,6 +2687,11 @@ def degrade_page(page: Page, degradations: Degradations, index: typing.SupportsI
     A degraded copy with its map moved along, and the report.
     """
 
+def describe_info(info: dict) -> str:
+    """
+    model_info as a person reads it.
+    """
+
 def describe_log(line: dict) -> str:
     ...
 
@@ -2128,6 +2699,9 @@ def describe_score(result: dict) -> str:
     ...
 
 def describe_seconds(seconds: typing.SupportsFloat) -> str:
+    ...
+
+def describe_training_plan(plan: dict) -> str:
     ...
 
 def draw_map(page: Page, map: GridMap, title: str, scale: typing.SupportsInt, renderer: Renderer) -> Image:
@@ -2153,6 +2727,17 @@ def error_picture(page: Page, hypothesis: str) -> Image:
     The page with its reading's errors: substituted and lost characters red, the place before which something was added blue.
     """
 
+def estimate_eval(config: EvalConfig) -> typing.Any:
+    ...
+
+def estimate_ink(image: Image) -> InkEstimate:
+    """
+    Height and number of a picture's letters, without a model.
+    """
+
+def expected_score(law: str, top: typing.SupportsFloat, scale: typing.SupportsFloat, shape: typing.SupportsFloat, ratio: typing.SupportsFloat) -> float:
+    ...
+
 def fitted_style(renderer: Renderer, text: str, sheet: StyleSheet, token_end: collections.abc.Sequence[typing.SupportsInt]=[]) -> tuple[Style, int]:
     """
     The style with the font size that sheet.fit finds, and how many bytes of the text belong on the page.
@@ -2168,12 +2753,45 @@ def font_file(family_or_path: str) -> str:
     The file that a family name or path stands for.
     """
 
+def freeze_sweep(out: str, table: dict, words: collections.abc.Sequence[str]=[]) -> typing.Any:
+    """
+    Writes out/sweep.json and a config.json a cell; returns sweep.json.
+    """
+
+def generate_config(reader: Reader, config: ReadConfig) -> GenerateConfig:
+    """
+    config.generate with the ban on repeated n-grams that the model is published with.
+    """
+
 def graphemes(text: str) -> list[str]:
     ...
+
+def hash_of_model(folder: str, tokenizer_file: str) -> str:
+    """
+    SHA-256 over weights, config and tokenizer of a model folder.
+    """
+
+def image_file(name: str, given: str, beside: str, folders: collections.abc.Sequence[str]) -> str:
+    ...
+
+def image_from_array(array: numpy.ndarray) -> Image:
+    """
+    uint8 [height, width] or [height, width, 3] as an Image (copied).
+    """
 
 def jieba_cut(text: str, folder: str='') -> list[str]:
     """
     jieba.lcut(text), exact.
+    """
+
+def law_of_curve(ratio_asked: collections.abc.Sequence[typing.SupportsFloat], ratio: collections.abc.Sequence[typing.SupportsFloat], score: collections.abc.Sequence[typing.SupportsFloat], cluster: collections.abc.Sequence[typing.SupportsInt], config: LawConfig) -> typing.Any:
+    """
+    Both laws fitted to pages, with intervals and held-out ratios foretold.
+    """
+
+def letter_information(pages: collections.abc.Sequence[tuple[str, str]], alphabet: str) -> typing.Any:
+    """
+    Bits that readings hold for certain of pages of random characters; pages are (reference, reading).
     """
 
 def library_versions() -> typing.Any:
@@ -2182,6 +2800,11 @@ def library_versions() -> typing.Any:
 def load_style(name_or_path: str) -> StyleSheet:
     """
     A style that ships, by name, or a TOML file.
+    """
+
+def look_back(reader: Reader, tokens: VisionTokens, ids: collections.abc.Sequence[typing.SupportsInt], layers: collections.abc.Sequence[typing.SupportsInt]=[], prompt: str='') -> dict:
+    """
+    Attention over vision tokens [layers, heads, tokens, vision tokens] of each token of a finished text (Reading.ids), teacher forced; with what fell on separators and on text, and the byte at which each token ends.
     """
 
 def make_views(image: Image, mode: str) -> Views:
@@ -2213,6 +2836,31 @@ def model_info(config: InfoConfig) -> typing.Any:
 def normalize_space(text: str) -> str:
     ...
 
+def normalized_to_source(text: str) -> list[int]:
+    """
+    For each character of normalize_space(text) its place among the characters of text.
+    """
+
+def paired_bootstrap(first: collections.abc.Sequence[typing.SupportsFloat], second: collections.abc.Sequence[typing.SupportsFloat], clusters: collections.abc.Sequence[typing.SupportsInt]=[], num_resamples: typing.SupportsInt=10000, seed: typing.SupportsInt=0) -> typing.Any:
+    """
+    Mean difference of two runs on the same pages, its 95 % interval, the share of resamples above 0 and a two-sided p.
+    """
+
+def parse_grounded(output: str) -> GroundedText:
+    """
+    Labels and boxes out of a reader's output. Nothing is evaluated; what is malformed is named in `problems` and the rest kept.
+    """
+
+def plan_ablation(config: AblateConfig) -> typing.Any:
+    """
+    The cells of a grid, nothing run: name, group, seed, parameters, gigaflops_page, status, folder.
+    """
+
+def plan_training(config: TrainConfig) -> typing.Any:
+    """
+    What a training would take: parameters, operations, memory, length. Counted, nothing is run.
+    """
+
 def preset(name: str) -> ModelConfig:
     """
     ModelConfig of deepseek-ocr, reader-tiny or miniature.
@@ -2220,6 +2868,16 @@ def preset(name: str) -> ModelConfig:
 
 def preset_names() -> list[str]:
     ...
+
+def prompt_text(name_or_text: str) -> str:
+    """
+    The text of a published prompt by its name; any other text as it is.
+    """
+
+def read_fox(path: str) -> list:
+    """
+    Records of one of Fox's page OCR files, checked.
+    """
 
 def read_image(path: str, max_pixels: typing.SupportsInt=178956970) -> Image:
     """
@@ -2231,8 +2889,36 @@ def read_map(path: str, with_picture: bool=True) -> Page:
     The page of a PAGE.map.json, with its picture where that lies beside it.
     """
 
+def read_omnidocbench(path: str) -> list:
+    """
+    Pages of an OmniDocBench annotation, checked: what their blocks say in reading order.
+    """
+
+def read_page(reader: Reader, image: Image, config: ReadConfig, on_text: typing.Any=None) -> tuple[str, typing.Any]:
+    """
+    One picture through a reader, in a mode or `auto`: its text with special tokens kept, and a dict of counts and attempts.
+    """
+
+def read_question_pairs(path: str) -> list:
+    ...
+
+def read_table(path: str) -> typing.Any:
+    """
+    A .toml or .json file as a dict.
+    """
+
+def read_text(path: str) -> str:
+    """
+    A UTF-8 text file, cleaned as the tasks read it.
+    """
+
 def read_toml(path: str) -> typing.Any:
     ...
+
+def reading_facts(reference: str, hypothesis: str) -> typing.Any:
+    """
+    Empty, looped, truncated, and the share of the reading that is not on the page.
+    """
 
 def render_batch(renderer: Renderer, texts: collections.abc.Sequence[str], sheet: StyleSheet, out: numpy.ndarray, num_threads: typing.SupportsInt=0, first_index: typing.SupportsInt=0, keep_maps: bool=False) -> list[Page]:
     """
@@ -2252,9 +2938,24 @@ def resize_bicubic(image: Image, width_px: typing.SupportsInt, height_px: typing
 def rouge_l(reference: collections.abc.Sequence[str], hypothesis: collections.abc.Sequence[str]) -> dict:
     ...
 
+def run_ablate_cell(config: AblateCellConfig, on_line: typing.Any=None) -> typing.Any:
+    """
+    Trains and measures one cell in its folder; its result.json.
+    """
+
+def run_ablation(config: AblateConfig, command: collections.abc.Sequence[str], on_progress: typing.Any=None) -> typing.Any:
+    """
+    Runs the unfinished cells, each as a process that `command` starts. on_progress(done, total, running cells).
+    """
+
 def run_curve(config: CurveConfig, on_progress: typing.Any=None, on_page: typing.Any=None, command: collections.abc.Sequence[str]=[], git_revision: str='') -> typing.Any:
     """
     The curve into config.out; rows of summary.csv. on_progress(pages_done, pages_total, share_done, seconds_left), on_page(result line).
+    """
+
+def run_eval(config: EvalConfig, reader: typing.Any=None, on_progress: typing.Any=None, on_sample: typing.Any=None, command: collections.abc.Sequence[str]=[], git_revision: str='') -> typing.Any:
+    """
+    A task into config.out. reader: a function of a list of request dicts to a list of answer dicts, in place of config.reader.
     """
 
 def run_map(config: MapConfig) -> typing.Any:
@@ -2270,6 +2971,11 @@ def run_read(config: ReadConfig, on_page: typing.Any=None) -> list:
 def run_render(config: RenderConfig, on_progress: typing.Any=None, on_result: typing.Any=None, command: collections.abc.Sequence[str]=[], git_revision: str='') -> typing.Any:
     """
     Pages of all texts in all cells of the sweep into config.out.
+    """
+
+def run_sweep(config: SweepConfig, on_cell: typing.Any=None, on_progress: typing.Any=None, command: collections.abc.Sequence[str]=[], git_revision: str='') -> typing.Any:
+    """
+    Runs the cells of a sweep, or of a shard of it, here.
     """
 
 def run_train(config: TrainConfig, on_log: typing.Any=None) -> typing.Any:
@@ -2317,6 +3023,16 @@ def style_text(name: str) -> str:
 
 def summary_columns() -> list[str]:
     ...
+
+def sweep_cells_of(table: dict, words: collections.abc.Sequence[str]=[]) -> typing.Any:
+    """
+    The grid as a list of {hash, label, config}.
+    """
+
+def task_names() -> dict:
+    """
+    Name and description of every task.
+    """
 
 def teds(reference: str, hypothesis: str) -> tuple[float, float]:
     """

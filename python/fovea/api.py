@@ -69,16 +69,6 @@ def decode(tokens: Any, model: str | os.PathLike[str] | _C.Reader | None = None,
     return texts if many else texts[0]
 
 
-def read(files: Any, model: str | os.PathLike[str] | None = None, *, out: str | os.PathLike[str] = "runs/read", on_page: Any = None, **fields: Any) -> list[dict[str, Any]]:
-    """Image files (or folders of them) in, their text out: NAME.md and NAME.json a page in `out`, and a dict a page.
-
-    Fields are those of ReadConfig: mode, prompt, device, dtype, generate. A page that cannot be read has "error" in its dict.
-    """
-    names = [files] if isinstance(files, (str, os.PathLike)) else list(files)
-    config = _C.ReadConfig(files=[os.fspath(name) for name in names], model=os.fspath(model or default_model()), out=os.fspath(out), **fields)
-    return _C.run_read(config, on_page)
-
-
 def score(reference: str, hypothesis: str) -> _C.Score:
     """Set-of-words precision, recall, F1, character edit distance and the edit script."""
     return _C.score_text(str(reference), str(hypothesis))
@@ -143,7 +133,7 @@ class Curve:
         return figures.curve_figure(self.rows)
 
     def save_figures(self) -> list[Path]:
-        """Writes curve.svg and curve.png into the run folder."""
+        """Writes curve.svg, curve.png and curve.pdf into the run folder; summary.csv holds what they show."""
         from fovea import figures
 
         return figures.save(self.figure(), self.out / "curve")

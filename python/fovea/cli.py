@@ -180,32 +180,6 @@ def curve(ctx: click.Context, config_file: str | None, figure: bool, **values: A
     click.echo("\n" + "\n".join(str(name) for name in names))
 
 
-@cli.command(cls=_Schema, config_name="ReadConfig")
-@click.argument("images", metavar="IMAGE...", nargs=-1, type=click.Path())
-@click.option("--config", "config_file", type=click.Path(), help="TOML file with these options; the command line wins over it")
-@click.pass_context
-def read(ctx: click.Context, images: tuple[str, ...], config_file: str | None, **values: Any) -> None:
-    """Scanned pages in, their text out: NAME.md and NAME.json a page.
-
-    Pages that are there already, made the same way, are not read again; one that cannot be read is reported and the others go on (exit code 1).
-    """
-    from fovea import _C
-    from fovea.api import default_model
-
-    config = _C.ReadConfig(**(_C.read_toml(config_file) if config_file else {}))
-    ctx.command.fill(config, values)
-    if images:
-        config.files = [*config.files, *images]
-    if not values.get("model") and not config_file:
-        config.model = default_model()
-    with _Bar() as bar:
-        pages = _C.run_read(config, lambda done, total, page: bar(done, total, done / total, -1.0))
-    for page in pages:
-        click.echo(page.get("text_file") or f"error: {page['error']}", err="error" in page)
-    if any("error" in page for page in pages):
-        ctx.exit(1)
-
-
 @cli.command(cls=_Schema, config_name="RenderConfig")
 @click.argument("files", metavar="TEXT...", nargs=-1, type=click.Path())
 @click.option("--config", "config_file", type=click.Path(), help="TOML file with these options; the command line wins over it")
@@ -329,29 +303,19 @@ def score_text(ctx: click.Context, **values: Any) -> None:
 @cli.command()
 @click.argument("config_file", metavar="CONFIG.toml", type=click.Path())
 @click.argument("overrides", metavar="[key=value]...", nargs=-1)
-def train(config_file: str, overrides: tuple[str, ...]) -> None:
+@click.option("--plan", is_flag=True, help="show parameters, operations, memory and length, and train nothing")
+def train(config_file: str, overrides: tuple[str, ...], plan: bool) -> None:
     """Train a reader. Stopped and started again it goes on from its checkpoint."""
     import fovea
     from fovea import _C
 
     config = _C.TrainConfig(**_C.read_toml(config_file))
     config.override(list(overrides))
+    if plan:
+        click.echo(_C.describe_training_plan(_C.plan_training(config)), nl=False)
+        return
     fovea.train(config, on_log=lambda line: click.echo(_C.describe_log(line), err=True))
     click.echo(f"{config.trainer.out}/model")
-
-
-@cli.command(cls=_Schema, config_name="InfoConfig")
-@click.pass_context
-def info(ctx: click.Context, **values: Any) -> None:
-    """Names, shapes and parameter count of a preset or of a model folder."""
-    from fovea import _C
-
-    config = _C.InfoConfig()
-    ctx.command.fill(config, values)
-    found = _C.model_info(config)
-    for tensor in found.get("tensors", []):
-        click.echo(f"{tensor['name']} {tensor['shape']}")
-    click.echo(f"{found['name']}: {found['num_tensors']} tensors, {found['num_parameters']} parameters, {found['stride_px']} px a vision token")
 
 
 @cli.command()
@@ -405,3 +369,6 @@ def main(args: Sequence[str] | None = None) -> int:
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+from fovea import cli_ablate, cli_data, cli_eval, cli_memory, cli_read, cli_report, cli_serve  # noqa: E402, F401  its commands, which use what stands above

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
 
 def paper_points() -> list[dict[str, float]]:
     """DeepSeek-OCR on Fox (arXiv 2510.18234, table 2): vision tokens, ratio, precision as a fraction."""
-    with resources.files("fovea").joinpath("data/fox.csv").open(encoding="utf-8") as file:
+    with resources.files("fovea").joinpath("data/paper/fox.csv").open(encoding="utf-8") as file:
         return [
             {
                 "vision_tokens": int(row["vision_tokens"]),
@@ -36,10 +37,34 @@ def _series(rows: list[dict[str, Any]]) -> dict[tuple[int, str], list[dict[str, 
     return {key: sorted(series, key=lambda row: row["ratio_measured"]) for key, series in out.items()}
 
 
+def log_ratio_axis(axes: Any, ratios: list[float]) -> None:
+    """A log axis of ratios with plain numbers at it."""
+    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+
+    ticks = [t for t in (0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50) if min(ratios) * 0.8 <= t <= max(ratios) * 1.2]
+    axes.set_xscale("log")
+    axes.set_xlim(min(ratios) * 0.92, max(ratios) * 1.08)
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xlabel("compression ratio (text tokens / vision tokens)")
+    axes.grid(alpha=0.3)
+
+
+def draw_paper(axes: Any, points: list[dict[str, float]]) -> None:
+    """The paper's precision on Fox at 64 and 100 tokens, in gray."""
+    for tokens, colour, marker in ((64, "0.35", "s"), (100, "0.6", "o")):
+        shown = [p for p in points if p["vision_tokens"] == tokens]
+        axes.plot(
+            [p["ratio"] for p in shown], [p["precision"] for p in shown], linestyle=":", color=colour, marker=marker, markersize=4,
+            markerfacecolor="none", linewidth=1, label=f"DeepSeek-OCR on Fox, {tokens} tokens",
+        )
+
+
 def curve_figure(rows: list[dict[str, Any]]) -> Any:
     """Precision and character edit distance against the ratio, with 95 % intervals, the paper's precision beside ours."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
+    from matplotlib.ticker import PercentFormatter
 
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -53,22 +78,10 @@ def curve_figure(rows: list[dict[str, Any]]) -> Any:
             low = [max(0.0, p[metric] - p[f"{metric}_low"]) for p in points]
             high = [max(0.0, p[f"{metric}_high"] - p[metric]) for p in points]
             axes.errorbar(x, y, yerr=[low, high], label=label, **style)
-    for tokens, colour, marker in ((64, "0.35", "s"), (100, "0.6", "o")):
-        points = [p for p in paper_points() if p["vision_tokens"] == tokens]
-        left.plot(
-            [p["ratio"] for p in points], [p["precision"] for p in points], linestyle=":", color=colour, marker=marker, markersize=4,
-            markerfacecolor="none", linewidth=1, label=f"DeepSeek-OCR on Fox, {tokens} tokens",
-        )
+    draw_paper(left, paper_points())
     shown = [p["ratio_measured"] for points in series.values() for p in points] + [p["ratio"] for p in paper_points()]
-    ticks = [t for t in (0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50) if min(shown) * 0.8 <= t <= max(shown) * 1.2]
     for axes in (left, right):
-        axes.set_xscale("log")
-        axes.set_xlim(min(shown) * 0.92, max(shown) * 1.08)
-        axes.xaxis.set_major_locator(FixedLocator(ticks))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(ScalarFormatter())
-        axes.set_xlabel("compression ratio (text tokens / vision tokens)")
-        axes.grid(alpha=0.3)
+        log_ratio_axis(axes, shown)
     drawn = [p for points in series.values() for p in points]
     left.set_ylim(min(0.5, *(p["precision_low"] for p in drawn)) - 0.02, 1.01)
     left.yaxis.set_major_formatter(PercentFormatter(1))
@@ -83,15 +96,38 @@ def curve_figure(rows: list[dict[str, Any]]) -> Any:
     return figure
 
 
-def save(figure: Any, stem: Path) -> list[Path]:
-    """Writes stem.svg and stem.png, each under a temporary name first. The same rows give the same bytes."""
+def write_atomic(path: Path, text: str) -> Path:
+    """Writes under a temporary name first, so that nobody sees half a file."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+def to_csv(rows: list[dict[str, Any]]) -> str:
+    """Columns in order of first appearance; numbers in their shortest form that reads back."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def save(figure: Any, stem: Path, rows: list[dict[str, Any]] | None = None) -> list[Path]:
+    """Writes stem.svg, stem.png and stem.pdf, and what is drawn as stem.csv where rows are given; each under a temporary name first.
+
+    The same rows give the same bytes.
+    """
     import matplotlib
 
     out = []
-    for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
+    for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None}), (".pdf", {"CreationDate": None, "Producer": None, "Creator": None})):
         path, temporary = stem.with_suffix(suffix), stem.with_name(f"{stem.name}.tmp{suffix}")
-        with matplotlib.rc_context({"svg.hashsalt": "fovea", "svg.fonttype": "none"}):
+        with matplotlib.rc_context({"svg.hashsalt": "fovea", "svg.fonttype": "none", "pdf.fonttype": 42}):
             figure.savefig(temporary, dpi=150, metadata=metadata)
         temporary.replace(path)
         out.append(path)
+    if rows is not None:
+        out.append(write_atomic(stem.with_suffix(".csv"), to_csv(rows)))
     return out

@@ -18,8 +18,13 @@ void bind_render(py::module_& m);
 void bind_image(py::module_& m);
 void bind_render_tools(py::module_& m);
 void bind_model(py::module_& m);
+void bind_documents(py::module_& m);
 void bind_experiments(py::module_& m);
 void bind_metrics(py::module_& m);
+void bind_law(py::module_& m);
+void bind_ablate(py::module_& m);
+void bind_tasks(py::module_& m);
+void bind_attention(py::module_& m);
 
 py::object to_python(const Json& value);
 /// dict, list, tuple, str, bool, int, float, None, os.PathLike (as its text). Errors: TypeError.

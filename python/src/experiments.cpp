@@ -110,6 +110,7 @@ void bind_experiments(py::module_& m) {
       py::arg("config"), py::arg("on_log") = py::none(), "Trains into config.trainer.out. on_log(line of log.jsonl).");
   m.def("describe_log", [](const py::dict& line) { return describe_log(to_json(line)); }, py::arg("line"));
   m.def("describe_seconds", &describe_seconds, py::arg("seconds"));
+  m.def("describe_info", [](const py::dict& info) { return describe_info(to_json(info)); }, py::arg("info"), "model_info as a person reads it.");
   m.def("model_info", [](const InfoConfig& config) { return to_python(model_info(config)); }, py::arg("config"));
   m.def("library_versions", [] { return to_python(library_versions()); });
 }

@@ -1,24 +1,18 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
-#include <mutex>
-
 #include "bindings.h"
+#include "shared_reader.h"
 #include "fovea/base/error.h"
 #include "fovea/base/random.h"
 #include "fovea/model/optical_model.h"
+#include "fovea/model/vision_token_ops.h"
 #include "fovea/nn/initialise.h"
 #include "fovea/render/page.h"
 
 namespace fovea::python {
 
 namespace {
-
-// A Reader that several Python threads may call: one after the other.
-struct SharedReader {
-  model::Reader reader;
-  std::mutex mutex;
-};
 
 // Pages, pictures and uint8 arrays as images. Arrays are copied; the others are used where they are.
 struct Pictures {
@@ -72,15 +66,36 @@ void bind_model(py::module_& m) {
       .def_readonly("columns", &VisionTokens::columns)
       .def_readonly("num_valid", &VisionTokens::num_valid)
       .def_readonly("model", &VisionTokens::model)
+      .def_readonly("mosaic_rows", &VisionTokens::mosaic_rows)
+      .def_readonly("mosaic_columns", &VisionTokens::mosaic_columns)
+      .def_readonly("removed", &VisionTokens::removed, "Numbers of the tokens that drop() took out of the sequence.")
       .def_property_readonly("num_vision_tokens", &VisionTokens::num_vision_tokens)
       .def_property_readonly("num_decoder_positions", &VisionTokens::num_decoder_positions)
-      .def("save", [](const VisionTokens& t, const std::string& path) { save_vision_tokens(t, path); }, py::arg("path"), py::call_guard<py::gil_scoped_release>())
+      .def("save", &save_vision_tokens, py::arg("path"), py::arg("kind") = "keep", py::call_guard<py::gil_scoped_release>(),
+           "One safetensors file. kind: keep, float32, float16, int8 or int4 (see quantize).")
+      .def_property_readonly("positions", &token_positions, "Row of `tensor` of every vision token, separators left out.")
+      .def_property_readonly("norms", &token_norms, "Euclidean length of every vision token.")
+      .def("pool", &pool, py::arg("factor"), py::call_guard<py::gil_scoped_release>(), "Means over factor x factor neighbours: n tokens become n / factor^2.")
+      .def("drop", &drop, py::arg("which"), py::arg("how") = "remove", py::call_guard<py::gil_scoped_release>(),
+           "Without the named tokens: remove (a shorter sequence), zero or mean.")
+      .def("prune", &prune, py::arg("keep"), py::arg("by") = "norm", py::arg("how") = "remove", py::call_guard<py::gil_scoped_release>(),
+           "Keeps so many tokens: of the largest norm, of the smallest (small-norm), or evenly spread (even).")
+      .def("quantize", &quantize, py::arg("kind"), py::call_guard<py::gil_scoped_release>(), "In float32, float16, int8 or int4: the tokens as they come back, error and bytes.")
       .def_static("load", &load_vision_tokens, py::arg("path"), py::call_guard<py::gil_scoped_release>())
       .def("__len__", &VisionTokens::num_vision_tokens)
       .def("__repr__", [](const VisionTokens& t) {
         return "<fovea.VisionTokens " + std::to_string(t.rows) + " x " + std::to_string(t.columns) + ", " + std::to_string(t.num_decoder_positions()) +
                " decoder positions, model " + t.model + ">";
       });
+
+  py::class_<QuantizedTokens>(m, "QuantizedTokens", "Vision tokens after storing in fewer bits.")
+      .def_readonly("tokens", &QuantizedTokens::tokens)
+      .def_readonly("relative_error", &QuantizedTokens::relative_error)
+      .def_readonly("largest_error", &QuantizedTokens::largest_error)
+      .def_readonly("num_bytes", &QuantizedTokens::num_bytes)
+      .def_readonly("num_bytes_original", &QuantizedTokens::num_bytes_original);
+  m.def("average_tokens", &average, py::arg("pages"), py::call_guard<py::gil_scoped_release>(), "Mean of several pages' VisionTokens, all of one layout.");
+  m.def("prompt_text", &prompt_text, py::arg("name_or_text"), "The text of a published prompt by its name; any other text as it is.");
 
   py::class_<Reading>(m, "Reading", "Text read from one page.")
       .def_readonly("text", &Reading::text)
@@ -111,31 +126,38 @@ void bind_model(py::module_& m) {
            },
            py::arg("views"), "One picture in a mode (make_views), tiles included, to vision tokens.")
       .def("decode",
-           [](SharedReader& self, const std::vector<const VisionTokens*>& tokens, const std::string& prompt, const py::kwargs& kwargs) {
+           [](SharedReader& self, const std::vector<const VisionTokens*>& tokens, const std::string& prompt, const py::object& on_text, const py::object& on_done,
+              const py::kwargs& kwargs) {
              decoder::GenerateConfig config;
              apply_kwargs(config, kwargs);
              PendingPythonError pending;
              struct Stop {};
+             const auto call = [&](auto&& body) {
+               if (!pending.run(body)) throw Stop{};
+             };
+             std::function<void(size_t, const std::string&)> grown;
+             if (!on_text.is_none()) grown = [&](size_t i, const std::string& text) { call([&] { on_text(i, text); }); };
+             std::function<void(size_t, const Reading&)> done;
+             if (!on_done.is_none()) done = [&](size_t i, const Reading& reading) { call([&] { on_done(i, reading); }); };
              std::vector<Reading> out;
              {
                py::gil_scoped_release release;
                std::lock_guard<std::mutex> lock(self.mutex);
                try {
-                 out = self.reader.decode(tokens, config, {}, [&](size_t) {
-                   if (!pending.run([] {})) throw Stop{};
-                 }, prompt);
+                 out = self.reader.decode(tokens, config, done, [&](size_t) { call([] {}); }, prompt, grown);
                } catch (const Stop&) {
                }
              }
              pending.rethrow();
              return out;
            },
-           py::arg("tokens"), py::arg("prompt") = "",
+           py::arg("tokens"), py::arg("prompt") = "", py::kw_only(), py::arg("on_text") = py::none(), py::arg("on_done") = py::none(),
            "Vision tokens, all of one layout, to Readings. Models that take a prompt get it: free-ocr, markdown, ocr, figure, describe, locate:WORDS, or a text "
-           "with <image>. Keywords are the fields of GenerateConfig.")
+           "with <image>. on_text(index, text so far) and on_done(index, Reading) are called on the way; what they raise ends the call. Keywords are the fields of "
+           "GenerateConfig.")
       .def_property_readonly("config", [](const SharedReader& self) { return self.reader.config(); })
       .def_property_readonly("tokenizer", [](const SharedReader& self) { return self.reader.tokenizer(); })
-      .def_property_readonly("stride_px", [](const SharedReader& self) { return self.reader.config().encoder.stride_px(); }, "Pixels a vision token's side.")
+      .def_property_readonly("stride_px", [](const SharedReader& self) { return self.reader.config().stride_px(); }, "Pixels a vision token's side.")
       .def("__repr__", [](const SharedReader& self) { return "<fovea.Reader " + self.reader.config().name + ">"; });
 
   m.def(

@@ -9,6 +9,11 @@ PYBIND11_MODULE(_C, m) {
   fovea::python::bind_render_tools(m);
   fovea::python::bind_model(m);
   fovea::python::bind_image(m);  // its configs hold the model's
+  fovea::python::bind_documents(m);
   fovea::python::bind_experiments(m);
   fovea::python::bind_metrics(m);
+  fovea::python::bind_ablate(m);
+  fovea::python::bind_tasks(m);
+  fovea::python::bind_law(m);
+  fovea::python::bind_attention(m);
 }

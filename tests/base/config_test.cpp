@@ -93,6 +93,7 @@ TEST(Config, Toml) {
 
 TEST(Config, NearestWord) {
   EXPECT_EQ(nearest_word("budgte", {"budget", "strict"}), "budget");
+  EXPECT_EQ(nearest_word("raito", {"ratio", "radio"}), "ratio");
   EXPECT_EQ(nearest_word("qqqqqq", {"budget", "strict"}), "");
 }
 

@@ -161,5 +161,25 @@ TEST(Passage, SeedAndIndexMatter) {
   }
 }
 
+TEST(Kinds, SentencesAreShuffledAndNothingIsLost) {
+  const std::string source = "One bird sang. Two cats slept. Three dogs ran home. Four mice hid. Five owls flew away.";
+  const std::string shuffled = passage(source, TextKind::kShuffledSentences, source.size(), 3, 0);
+  EXPECT_NE(shuffled, source);
+  for (const char* sentence : {"One bird sang.", "Two cats slept.", "Three dogs ran home.", "Four mice hid.", "Five owls flew away."})
+    EXPECT_NE(shuffled.find(sentence), std::string::npos) << sentence << " in " << shuffled;
+}
+
+TEST(Kinds, NamesAndNumbersAreSwapped) {
+  const std::string source = "In spring old Martin Gale met Lucy at Dover. They owed Peter Hobb 4217 crowns, said Agnes. He wrote to Bruges in 1904.";
+  const std::string swapped = passage(source, TextKind::kSwappedEntities, source.size(), 5, 0);
+  EXPECT_EQ(swapped.rfind("In spring old ", 0), 0u) << swapped;
+  EXPECT_EQ(swapped.find("4217"), std::string::npos) << swapped;
+  EXPECT_EQ(swapped.find("1904"), std::string::npos) << swapped;
+  EXPECT_EQ(swapped.find("old Martin Gale met"), std::string::npos) << swapped;
+  EXPECT_NE(swapped.find("They owed "), std::string::npos) << swapped;  // begins a sentence: no name
+  EXPECT_EQ(passage(source, TextKind::kSwappedEntities, source.size(), 5, 0), swapped);
+  EXPECT_THROW(passage("nothing here has a name.", TextKind::kSwappedEntities, 20, 0, 0), ConfigError);
+}
+
 }  // namespace
 }  // namespace fovea::datasets

@@ -37,7 +37,7 @@ def test_run_folder(miniature: Path, prose: Path, tmp_path: Path) -> None:
     result = fovea.curve(**small(miniature, prose, tmp_path / "run"), on_progress=lambda *p: seen.append(p))
     out = tmp_path / "run"
     assert {p.name for p in out.iterdir()} == {
-        "config.json", "results.jsonl", "summary.csv", "manifest.json", "pages", "curve.svg", "curve.png"
+        "config.json", "results.jsonl", "summary.csv", "manifest.json", "pages", "curve.svg", "curve.png", "curve.pdf"
     }
     with open(out / "summary.csv", newline="") as file:
         reader = csv.DictReader(file)
@@ -166,7 +166,6 @@ def test_other_options_in_the_same_folder(miniature: Path, prose: Path, tmp_path
 
 
 def test_the_packaged_points_are_the_papers(root: Path) -> None:
-    assert (root / "paper-repro/fox_curve/data/fox.csv").read_bytes() == (root / "python/fovea/data/fox.csv").read_bytes()
     points = figures.paper_points()
     assert len(points) == 14 and {"vision_tokens": 100, "ratio": 9.7, "precision": 0.968} in points
 

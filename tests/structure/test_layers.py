@@ -172,15 +172,30 @@ def imported_modules(source: str, name: str) -> list[str]:
     return modules
 
 
-def required_modules() -> set[str]:
-    text = re.sub(r"#.*", "", (ROOT / "scripts/requirements.in").read_text(encoding="utf-8"))
+def required_modules(file: str = "scripts/requirements.in") -> set[str]:
+    text = re.sub(r"#.*", "", (ROOT / file).read_text(encoding="utf-8"))
     names = {re.split(r"[=<>\s]", line)[0] for line in text.splitlines() if line.strip()}
     modules = {name.replace("-", "_") for name in names}
-    return modules - {"pillow", "setuptools"} | ({"PIL"} if "pillow" in names else set())
+    return modules - {"pillow", "setuptools"} | ({"PIL"} if "pillow" in names else set()) | ({"yaml"} if "pyyaml" in names else set())
+
+
+def top_level_modules(source: str, name: str) -> list[str]:
+    """Modules that are imported as soon as the file is: not within a function, nor in a try."""
+    statements = [node for node in ast.parse(source, filename=name).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    return imported_modules("\n".join(ast.unparse(node) for node in statements), name)
 
 
 def test_package_imports_only_what_it_declares() -> None:
-    free = set(sys.stdlib_module_names) | required_modules() | {"fovea"}
+    optional = required_modules("scripts/requirements-optional.in")
+    free = set(sys.stdlib_module_names) | required_modules() | optional | {"fovea"}
+    early = [
+        f"{path.relative_to(ROOT)} imports {module}, which is optional, before it is needed"
+        for path in files()
+        if path.suffix == ".py" and path.relative_to(ROOT).parts[0] == "python"
+        for module in top_level_modules(path.read_text(encoding="utf-8"), str(path))
+        if module.split(".")[0] in optional
+    ]
+    assert not early, "\n".join(early)
     problems = [
         f"{path.relative_to(ROOT)} imports {module}"
         for path in files()

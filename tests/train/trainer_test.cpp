@@ -118,7 +118,7 @@ TEST(Trainer, InputNoiseReplacesInputsAndNothingElse) {
   spec.side_px = 256, spec.num_chars = 900, spec.num_pages = 6;
   const auto batch = [&](double noise) {
     config.trainer.objective.input_noise = noise;
-    return train::make_batch(pages, tokenizer, classes, config.trainer, spec, 7, 0, 64, 0, 1, 4000);
+    return train::make_batch(pages, tokenizer, classes, config.trainer, model::presets::miniature(), spec, 7, 0);
   };
   const auto clean = batch(0), noisy = batch(0.2), again = batch(0.2);
   EXPECT_TRUE(at::equal(noisy.inputs, again.inputs));

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include <toml++/toml.h>
 
@@ -74,7 +75,8 @@ void check_rule(const Json& value, const FieldRule& rule) {
       std::find(rule.choices.begin(), rule.choices.end(), value.get<std::string>()) == rule.choices.end()) {
     std::string list;
     for (const auto& choice : rule.choices) list += (list.empty() ? "" : ", ") + choice;
-    throw ConfigError("must be one of " + list);
+    const std::string near = nearest_word(value.get<std::string>(), rule.choices);
+    throw ConfigError("must be one of " + list + (near.empty() ? "" : " (did you mean " + near + "?)"));
   }
 }
 
@@ -181,17 +183,16 @@ std::string nearest_word(const std::string& word, const std::vector<std::string>
   std::string best;
   size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
   for (const auto& candidate : known) {
-    std::vector<size_t> row(candidate.size() + 1);
+    const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
+    std::vector<size_t> before, last, row(candidate.size() + 1);
     for (size_t j = 0; j <= candidate.size(); ++j) row[j] = j;
     for (size_t i = 1; i <= word.size(); ++i) {
-      size_t diagonal = row[0];
+      before = std::exchange(last, row);
       row[0] = i;
       for (size_t j = 1; j <= candidate.size(); ++j) {
-        const size_t up = row[j];
-        const bool same = std::tolower(static_cast<unsigned char>(word[i - 1])) ==
-                          std::tolower(static_cast<unsigned char>(candidate[j - 1]));
-        row[j] = std::min({up + 1, row[j - 1] + 1, diagonal + (same ? 0 : 1)});
-        diagonal = up;
+        const bool same = lower(word[i - 1]) == lower(candidate[j - 1]);
+        row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (same ? 0 : 1)});
+        if (i > 1 && j > 1 && lower(word[i - 1]) == lower(candidate[j - 2]) && lower(word[i - 2]) == lower(candidate[j - 1])) row[j] = std::min(row[j], before[j - 2] + 1);  // two letters exchanged
       }
     }
     if (row.back() < best_distance) {

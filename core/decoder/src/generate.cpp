@@ -9,6 +9,7 @@
 #include <deque>
 #include <exception>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -111,7 +112,9 @@ class Team {
   }
 
   // Callbacks run on the calling thread alone.
-  void work(int num_threads, const std::function<void(size_t, const Generated&)>& on_done, const std::function<void(size_t)>& on_step) {
+  void work(int num_threads, const std::function<void(size_t, const Generated&)>& on_done, const std::function<void(size_t)>& on_step,
+            const std::function<void(size_t, const std::vector<int32_t>&)>& on_ids) {
+    wants_ids_ = bool(on_ids);
     num_threads_ = std::max(1, std::min(num_threads, int(waiting_.size())));
     std::vector<std::thread> helpers;
     const auto join = [&] {
@@ -124,13 +127,18 @@ class Team {
     };
     const auto tell = [&] {
       std::deque<Run*> done;
+      std::map<size_t, std::vector<int32_t>> grown;
       {
         std::lock_guard lock(mutex_);
         done.swap(done_);
+        grown.swap(grown_);
         if (failure_) std::rethrow_exception(failure_);
       }
-      for (Run* run : done)
+      for (Run* run : done) {
+        grown.erase(run->index);
         if (on_done) on_done(run->index, *run->result);
+      }
+      for (const auto& [index, ids] : grown) on_ids(index, ids);
       if (const size_t tokens = tokens_.exchange(0); tokens > 0 && on_step) on_step(tokens);
     };
     try {
@@ -226,6 +234,8 @@ class Team {
         }
       }
       std::lock_guard lock(mutex_);
+      if (wants_ids_)
+        for (Run* run : mine) grown_[run->index] = run->result->ids;
       waiting_.insert(waiting_.end(), mine.begin(), mine.end());
       mine.clear();
       changed_.notify_all();
@@ -243,6 +253,8 @@ class Team {
   std::mutex mutex_;  // of all below
   std::condition_variable changed_;
   std::deque<Run*> waiting_, done_;
+  std::map<size_t, std::vector<int32_t>> grown_;  // ids of sequences that went on since the caller last heard of them
+  bool wants_ids_ = false;
   size_t left_ = 0;  // not done, waiting or in work
   bool stop_ = false;
   std::exception_ptr failure_;
@@ -253,7 +265,8 @@ class Team {
 
 std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts, const GenerateConfig& config,
                                 const std::function<void(size_t, const Generated&)>& on_done,
-                                const std::function<void(size_t)>& on_step, const std::vector<int32_t>& prompt_ids) {
+                                const std::function<void(size_t)>& on_step, const std::vector<int32_t>& prompt_ids,
+                                const std::function<void(size_t, const std::vector<int32_t>&)>& on_ids) {
   torch::NoGradGuard no_grad;
   const int64_t batch = prompts.size(0), prompt_length = prompts.size(1);
   const int64_t room = decoder.config.max_position_embeddings - prompt_length;
@@ -269,7 +282,7 @@ std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts,
     if (const auto fast = CpuDecoder::make(decoder, prompt_length + limit)) {
       Team team(*fast, decoder.config, cache, decoder.logits(hidden).contiguous(), config, prompt_ids, limit, results);
       cache = KvCache(decoder.config, 0, 0, prompts.device(), prompts.scalar_type());  // the team has its own
-      team.work(at::get_num_threads(), on_done, on_step);
+      team.work(at::get_num_threads(), on_done, on_step, on_ids);
       return results;
     }
 
@@ -301,6 +314,7 @@ std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts,
       if (take(result, ids.data_ptr<int64_t>()[row], chosen.data_ptr<float>()[row], config, decoder.config.eos_token_id, limit)) {
         if (on_done) on_done(size_t(active[row]), result);
       } else {
+        if (on_ids) on_ids(size_t(active[row]), result.ids);
         kept_rows.push_back(int64_t(row));
         still_active.push_back(active[row]);
       }

@@ -1,6 +1,7 @@
 #include "fovea/model/config.h"
 
 #include "fovea/base/error.h"
+#include "fovea/model/text_encoder.h"
 
 namespace fovea::model {
 
@@ -124,6 +125,14 @@ ModelConfig published_config(const Json& json) {
     else if (needed)
       problems.push_back(std::string(name) + " is missing or no whole number");
   };
+  const auto numbers = [&](const Json& from, const char* name, std::vector<int64_t>& values) {
+    if (!from.contains(name)) return;
+    try {
+      detail::assign(values, from.at(name));
+    } catch (const Error&) {
+      problems.push_back(std::string(name) + " is no list of whole numbers");
+    }
+  };
   auto& d = c.decoder;
   number(language, "vocab_size", d.vocab_size);
   number(language, "hidden_size", d.hidden_size);
@@ -162,8 +171,8 @@ ModelConfig published_config(const Json& json) {
       number(from, "layers", sam.depth);
       number(from, "heads", sam.heads);
       sam.mlp_width = 4 * sam.width;
-      if (from.contains("global_attn_indexes")) sam.global_layers = from.at("global_attn_indexes").get<std::vector<int64_t>>();
-      if (from.contains("downsample_channels")) c.encoder.compressor.channels = from.at("downsample_channels").get<std::vector<int64_t>>();
+      numbers(from, "global_attn_indexes", sam.global_layers);
+      numbers(from, "downsample_channels", c.encoder.compressor.channels);
     }
     if (towers.contains("clip-l-14-224")) {
       auto& clip = c.encoder.clip;
@@ -178,8 +187,22 @@ ModelConfig published_config(const Json& json) {
   return c;
 }
 
+// No model is beyond these: a config that is asks for more memory or time than there is, by mistake or on purpose.
+static void require_plausible(const Json& fields, const std::string& prefix, std::vector<std::string>& problems) {
+  for (const auto& [name, value] : fields.items()) {
+    const int64_t most = name == "num_hidden_layers" || name == "depth" || name == "stem_blocks" ? 10'000 : int64_t(1) << 31;
+    if (value.is_object()) require_plausible(value, prefix + name + ".", problems);
+    if (value.is_number_integer() && value.get<int64_t>() > most)
+      problems.push_back(prefix + name + " must be at most " + std::to_string(most) + ", got " + value.dump());
+  }
+}
+
 void validate(const ModelConfig& config) {
-  vision::validate(config.encoder);
+  std::vector<std::string> problems;
+  require_plausible(config_to_json(config), "", problems);
+  if (!problems.empty()) fovea::detail::throw_problems("ModelConfig", problems);
+  if (config.source == "text") validate(config.text_encoder);
+  else vision::validate(config.encoder);
   decoder::validate(config.decoder);
 }
 

@@ -14,7 +14,10 @@ namespace fs = std::filesystem;
 
 OpticalModelImpl::OpticalModelImpl(const ModelConfig& c, const nn::Factory& factory) : config(c) {
   validate(c);
-  encoder = register_module("encoder", vision::DeepEncoder(c.encoder, c.decoder.hidden_size, factory));
+  if (c.source == "text")
+    text_encoder = register_module("text_encoder", TextEncoder(c.text_encoder, c.decoder.vocab_size, c.decoder.hidden_size, factory));
+  else
+    encoder = register_module("encoder", vision::DeepEncoder(c.encoder, c.decoder.hidden_size, factory));
   decoder = register_module("decoder", decoder::Decoder(c.decoder, factory));
 }
 
@@ -98,8 +101,23 @@ Reader Reader::load(const std::string& folder, const LoadModelConfig& options) {
   return Reader(std::move(config), std::move(model), std::move(tokenizer), device, dtype);
 }
 
+std::vector<VisionTokens> Reader::encode_texts(const std::vector<std::string>& texts, int64_t grid) {
+  torch::NoGradGuard no_grad;
+  if (config_.source != "text") throw ConfigError("[encode_texts] " + config_.name + " reads pages, not text");
+  std::vector<VisionTokens> out;
+  for (const auto& text : texts) {  // one by one: what a text gives does not depend on what is encoded beside it
+    std::vector<int64_t> ids;
+    for (auto id : tokenizer_.encode(text, /*match_added_tokens=*/false)) ids.push_back(id);
+    if (ids.empty()) ids.push_back(config_.decoder.eos_token_id);
+    const auto sequence = model_->text_encoder(at::tensor(ids, at::kLong).unsqueeze(0).to(device_), at::tensor({int64_t(ids.size())}, at::kLong), grid);
+    out.push_back({sequence[0].to(at::kCPU), grid, grid, grid * grid, config_.name});
+  }
+  return out;
+}
+
 std::vector<VisionTokens> Reader::encode(const std::vector<const Image*>& pages) {
   torch::NoGradGuard no_grad;
+  if (config_.source != "page") throw ConfigError("[encode] " + config_.name + " reads text, not pages: encode_texts");
   const auto bytes = vision::bytes_from_images(pages, config_.encoder);
   std::vector<VisionTokens> out(pages.size());
   const auto encode_some = [&](int64_t first, int64_t count) {
@@ -166,7 +184,8 @@ std::string prompt_text(const std::string& name) {
 
 std::vector<Reading> Reader::decode(const std::vector<const VisionTokens*>& tokens, const decoder::GenerateConfig& options,
                                     const std::function<void(size_t, const Reading&)>& on_done,
-                                    const std::function<void(size_t)>& on_step, const std::string& prompt) {
+                                    const std::function<void(size_t)>& on_step, const std::string& prompt,
+                                    const std::function<void(size_t, const std::string&)>& on_text) {
   torch::NoGradGuard no_grad;
   const bool prompted = config_.sequence == "begin-vision-prompt";
   if (!prompted && !prompt.empty()) throw ConfigError("[decode] " + config_.name + " reads pages without a prompt, got '" + prompt + "'");
@@ -206,10 +225,12 @@ std::vector<Reading> Reader::decode(const std::vector<const VisionTokens*>& toke
   }
   std::vector<Reading> out(tokens.size());
   const auto finished = [&](size_t i, const decoder::Generated& generated) {
-    out[i] = {tokenizer_.decode(generated.ids, /*skip_special=*/true), generated};
+    out[i] = {tokenizer_.decode(generated.ids, /*skip_special=*/!prompted), generated};
     if (on_done) on_done(i, out[i]);
   };
-  decoder::generate(*model_->decoder, inputs, options, finished, on_step, prompt_ids);
+  std::function<void(size_t, const std::vector<int32_t>&)> grown;
+  if (on_text) grown = [&](size_t i, const std::vector<int32_t>& ids) { on_text(i, tokenizer_.decode(ids, !prompted)); };
+  decoder::generate(*model_->decoder, inputs, options, finished, on_step, prompt_ids, grown);
   return out;
 }
 

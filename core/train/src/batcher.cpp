@@ -4,6 +4,8 @@
 
 #include "fovea/base/error.h"
 #include "fovea/base/random.h"
+#include "fovea/model/text_encoder.h"
+#include "fovea/vision/encoder.h"
 
 namespace fovea::train {
 
@@ -22,8 +24,11 @@ int64_t GlyphClasses::of(char32_t code_point) const {
 }
 
 Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, const GlyphClasses& classes, const TrainerConfig& config,
-                 const BatchSpec& spec, int64_t step, int64_t rank, int64_t stride_px, int64_t bos, int64_t eos, int64_t max_text_positions) {
+                 const model::ModelConfig& model, const BatchSpec& spec, int64_t step, int64_t rank) {
+  const int64_t stride_px = model.stride_px(), bos = model.decoder.bos_token_id, eos = model.decoder.eos_token_id;
   const int64_t pages = spec.num_pages, side = spec.side_px, grid = side / stride_px;
+  const int64_t max_text_positions = model.decoder.max_position_embeddings - vision::num_decoder_positions(grid);
+  const bool from_text = model.source == "text";
   std::vector<TrainPage> drawn;
   std::vector<text::Encoding> encoded;
   std::vector<bool> cut(size_t(pages), false);
@@ -51,6 +56,10 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
   batch.num_text_tokens = count;
   batch.pixels = at::empty({pages, 1, side, side}, at::kByte);
   batch.inputs = at::full({pages, width}, eos, at::kLong);
+  if (from_text) {
+    batch.source_ids = at::full({pages, width}, eos, at::kLong);
+    batch.source_lengths = at::empty({pages}, at::kLong);
+  }
   batch.targets = at::empty({count}, at::kLong);
   batch.positions = at::empty({count}, at::kLong);
   batch.place_cell = at::full({count}, -1, at::kLong);
@@ -67,6 +76,11 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
     Rng noise(batch_seed, 6, uint64_t(b));
     uint32_t begin = 0;
     const auto& ids = encoded[b].ids;
+    const int64_t length = int64_t(ids.size());
+    if (from_text) {
+      std::copy(ids.begin(), ids.end(), batch.source_ids.data_ptr<int64_t>() + b * width);
+      batch.source_lengths.data_ptr<int64_t>()[b] = std::max<int64_t>(1, length);
+    }
     for (size_t t = 0; t < ids.size() + (cut[size_t(b)] ? 0 : 1); ++t, ++at) {
       const bool end = t == ids.size();
       batch.targets.data_ptr<int64_t>()[at] = end ? eos : ids[t];
@@ -74,6 +88,12 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
       if (end) continue;
       const bool replaced = config.objective.input_noise > 0 && noise.chance(config.objective.input_noise);
       inputs[t + 1] = replaced ? int64_t(noise.below(uint64_t(tokenizer.vocab_size()))) : ids[t];
+      if (from_text) {
+        const int64_t latent = model::latent_of(model.text_encoder, int64_t(t), length, grid * grid);
+        batch.place_cell.data_ptr<int64_t>()[at] = latent < 0 ? -1 : latent / grid * (grid + 1) + latent % grid;
+        batch.place_offset.data_ptr<int64_t>()[at] = length > grid * grid ? 32 * (int64_t(t) * grid * grid * 32 / length % 32) : 0;
+        continue;
+      }
       // The first byte that is no space: a token's leading space belongs to the place before it.
       size_t first = begin;
       while (first + 1 < encoded[b].byte_ends[t] && page.text[first] == ' ') ++first;

@@ -27,9 +27,9 @@ ObjectiveImpl::ObjectiveImpl(model::OpticalModel m, const ObjectiveConfig& confi
   const auto& c = m->config;
   const int64_t patch_channels = c.encoder.sam.neck_channels > 0 ? c.encoder.sam.neck_channels : c.encoder.sam.width;
   model = register_module("model", m);
-  if (config.probe > 0)
+  if (config.probe > 0 && c.source == "page")
     token_probe = register_module("token_probe", GlyphProbe(c.decoder.hidden_size, 16, config.probe_width, classes, factory));
-  if (config.patch_probe > 0)
+  if (config.patch_probe > 0 && c.source == "page")
     patch_probe = register_module("patch_probe", GlyphProbe(patch_channels, 8, config.probe_width, classes, factory));
   if (config.guide > 0 && config.guide_offset > 0)
     offset_readout = register_module("offset_readout", nn::Linear(c.decoder.hidden_size, 64, true, factory));
@@ -61,7 +61,11 @@ at::Tensor ObjectiveImpl::probe_loss(GlyphProbe& probe, const at::Tensor& featur
 LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader) {
   const int64_t side = batch.spec.side_px;
   const auto& encoder_config = model->config.encoder;
-  const auto encoded = model->encoder(vision::pixels_from_bytes(batch.pixels, encoder_config, factory_.dtype));
+  vision::EncoderOutput encoded;
+  if (model->config.source == "text")
+    encoded.sequence = model->text_encoder(batch.source_ids, batch.source_lengths, side / model->config.stride_px());
+  else
+    encoded = model->encoder(vision::pixels_from_bytes(batch.pixels, encoder_config, factory_.dtype));
   LossParts parts;
   const auto zero = at::zeros({}, at::TensorOptions().device(batch.pixels.device()).dtype(at::kFloat));
   parts.total = parts.reader_loss = parts.reader_accuracy = parts.probe_accuracy = parts.patch_probe_accuracy = parts.guide_accuracy = zero;

@@ -8,6 +8,7 @@
 
 #include "fovea/base/error.h"
 #include "fovea/base/file.h"
+#include "fovea/model/cost.h"
 #include "fovea/model/optical_model.h"
 #include "fovea/nn/initialise.h"
 #include "fovea/train/communicator.h"
@@ -46,6 +47,7 @@ Batch to_device(Batch batch, const at::Device& device) {
   for (at::Tensor* t : {&batch.pixels, &batch.inputs, &batch.targets, &batch.positions, &batch.place_cell, &batch.place_offset,
                         &batch.glyph_class, &batch.glyph_xy})
     *t = t->to(device, /*non_blocking=*/true);
+  if (batch.source_ids.defined()) batch.source_ids = batch.source_ids.to(device, /*non_blocking=*/true);
   return batch;
 }
 
@@ -53,6 +55,7 @@ Batch pinned(Batch batch) {
   for (at::Tensor* t : {&batch.pixels, &batch.inputs, &batch.targets, &batch.positions, &batch.place_cell, &batch.place_offset,
                         &batch.glyph_class, &batch.glyph_xy})
     *t = t->pin_memory();
+  if (batch.source_ids.defined()) batch.source_ids = batch.source_ids.pin_memory();
   return batch;
 }
 
@@ -69,12 +72,23 @@ double measure_chars_per_token(const PageSource& source, const text::Tokenizer& 
 // What must agree between a checkpoint and the config that goes on from it.
 Json identity(const TrainerConfig& config) {
   Json json = config_to_json(config);
-  for (const char* free_key : {"out", "device", "workers", "prefetch_steps", "log_every", "checkpoint_every_s", "time_limit_s", "num_steps"})
+  for (const char* free_key : {"out", "device", "workers", "prefetch_steps", "log_every", "checkpoint_every_s", "time_limit_s", "petaflop_limit", "num_steps"})
     json.erase(free_key);
   return json;
 }
 
 }  // namespace
+
+model::ModelConfig model_of(const TrainerConfig& config) {
+  model::ModelConfig out = model::presets::by_name(config.preset);
+  if (!config.init.empty()) {
+    out = {};
+    apply_json(out, Json::parse(read_file(config.init + "/config.json")), config.init + "/config.json");
+  }
+  apply_overrides(out, config.model, "trainer.model");
+  model::validate(out);
+  return out;
+}
 
 TrainResult train(const TrainerConfig& config, const PageSource& source, const text::Tokenizer& tokenizer,
                   const std::string& tokenizer_path, const std::function<void(const Json&)>& on_log,
@@ -88,16 +102,11 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
   const std::string checkpoint = config.out + "/checkpoint";
   if (rank == 0) make_writable_folder(config.out);
 
-  // The model
-  model::ModelConfig model_config = model::presets::by_name(config.preset);
-  if (!config.init.empty()) {
-    model_config = {};
-    apply_json(model_config, Json::parse(read_file(config.init + "/config.json")), config.init + "/config.json");
-  }
+  const model::ModelConfig model_config = model_of(config);
   if (tokenizer.vocab_size() > model_config.decoder.vocab_size)
     throw ConfigError("[train] the tokenizer has " + std::to_string(tokenizer.vocab_size()) + " ids, the model " +
                       std::to_string(model_config.decoder.vocab_size));
-  const int64_t stride = model_config.encoder.stride_px(), patch = model_config.encoder.sam.patch_px;
+  const int64_t stride = model_config.stride_px(), patch = model_config.encoder.sam.patch_px;
   for (const auto* list : {&config.curriculum.sides_px, &config.curriculum.extra_sides_px})
     for (int64_t side : *list)
       if (side % stride != 0) throw ConfigError("[train] page sides must be multiples of " + std::to_string(stride) + ", got " + std::to_string(side));
@@ -118,7 +127,8 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
 
   // Where an earlier run stopped
   int64_t step = 0;
-  double elapsed_before = 0;
+  double elapsed_before = 0, petaflops = 0;
+  int64_t text_tokens = 0;
   Control control;
   int64_t last_level_up = 0;
   double level_accuracy = 0, level_weight = 0;
@@ -134,6 +144,8 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
     step = state.at("step");
     optimizer.set_num_steps(state.at("optimizer_steps"));
     elapsed_before = state.at("elapsed_s");
+    petaflops = state.value("petaflops", 0.0);
+    text_tokens = state.value("text_tokens", int64_t(0));
     last_level_up = state.at("last_level_up");
     level_accuracy = state.at("level_accuracy");
     level_weight = state.at("level_weight");
@@ -144,9 +156,7 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
   const double chars_per_token = measure_chars_per_token(source, tokenizer, config.curriculum.sides_px.front());
   const auto make = [&](int64_t at_step, const Control& c) {
     const BatchSpec spec = batch_spec(config, at_step, c, stride, patch, chars_per_token);
-    const int64_t grid = spec.side_px / stride;
-    Batch batch = make_batch(source, tokenizer, classes, config, spec, at_step, rank, stride, model_config.decoder.bos_token_id,
-                             model_config.decoder.eos_token_id, model_config.decoder.max_position_embeddings - vision::num_decoder_positions(grid));
+    Batch batch = make_batch(source, tokenizer, classes, config, model_config, spec, at_step, rank);
     return device.is_cuda() ? pinned(std::move(batch)) : batch;
   };
   const int64_t cores = int64_t(std::thread::hardware_concurrency());
@@ -166,7 +176,7 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
     Json controls = Json::array();
     for (const auto& c : pending) controls.push_back({{"from_step", c.from_step}, {"level", c.level}, {"progress", c.progress}});
     write_file_atomic(temporary + "/state.json", Json{{"identity", identity(config)}, {"step", step}, {"optimizer_steps", optimizer.num_steps()},
-        {"elapsed_s", elapsed_before}, {"last_level_up", last_level_up}, {"level_accuracy", level_accuracy}, {"level_weight", level_weight},
+        {"elapsed_s", elapsed_before}, {"petaflops", petaflops}, {"text_tokens", text_tokens}, {"last_level_up", last_level_up}, {"level_accuracy", level_accuracy}, {"level_weight", level_weight},
         {"controls", controls}}.dump(1) + "\n");
     fs::remove_all(old);
     if (fs::exists(checkpoint)) fs::rename(checkpoint, old);
@@ -180,8 +190,9 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
     make_writable_folder(config.out + "/model");
     weights::SaveOptions shards;
     weights::save_weights(config.out + "/model", tensors, shards);
-    model_config.tokenizer = "tokenizer.json";
-    write_file_atomic(config.out + "/model/config.json", config_to_json(model_config).dump(2) + "\n");
+    model::ModelConfig saved_config = model_config;
+    saved_config.tokenizer = "tokenizer.json";
+    write_file_atomic(config.out + "/model/config.json", config_to_json(saved_config).dump(2) + "\n");
     if (!tokenizer_path.empty()) write_file_atomic(config.out + "/model/tokenizer.json", read_file(tokenizer_path));
   };
 
@@ -198,14 +209,14 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
   at::Tensor elapsed_tensor = at::zeros({2}, at::TensorOptions().device(device).dtype(at::kFloat));
   bool stopped = false;
   while (step < config.num_steps) {
-    if (config.time_limit_s > 0 && progress >= 1) break;
+    if ((config.time_limit_s > 0 || config.petaflop_limit > 0) && progress >= 1) break;
     while (pending.size() > 1 && pending[1].from_step <= step) pending.erase(pending.begin());
     control = pending.front();
     const auto wait_start = Clock::now();
     const Batch batch = to_device(batcher.next(), device);
     waited += seconds_since(wait_start);
-    const double now = config.time_limit_s > 0 ? progress : double(step) / double(config.num_steps);
-    const bool with_reader = control.progress >= config.objective.probe_only_share;
+    const double now = config.time_limit_s > 0 || config.petaflop_limit > 0 ? progress : double(step) / double(config.num_steps);
+    const bool with_reader = control.progress >= config.objective.probe_only_share || model_config.source == "text";  // text has no glyphs to probe
     auto parts = objective->forward(batch, with_reader);
     parts.total.backward();
     const auto norm = optimizer.step(learning_rate(config.optimizer, step, now), [&](at::Tensor& g) { communicator->all_reduce(g); }, world);
@@ -217,6 +228,9 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
     steps_since_log += 1;
     pages += batch.spec.num_pages * world;
     tokens += batch.num_text_tokens * world;
+    text_tokens += batch.num_text_tokens * world;
+    petaflops += 3e-15 * double(world * batch.spec.num_pages) *
+                 model::page_flops(model_config, batch.spec.side_px, with_reader ? batch.num_text_tokens / std::max<int64_t>(1, batch.spec.num_pages) : 0).total();
 
     const bool last = step == config.num_steps;
     if (step % config.log_every == 0 || last) {
@@ -236,7 +250,9 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
       elapsed_before = elapsed;
       stopped = clock[1].item<double>() > 0;
       const double* mean = host.data_ptr<double>();
-      progress = config.time_limit_s > 0 ? std::max(elapsed / config.time_limit_s, double(step) / double(config.num_steps)) : double(step) / double(config.num_steps);
+      progress = double(step) / double(config.num_steps);
+      if (config.time_limit_s > 0) progress = std::max(progress, elapsed / config.time_limit_s);
+      if (config.petaflop_limit > 0) progress = std::max(progress, petaflops / config.petaflop_limit);
       if (mean[8] > 0) {
         const double share = mean[8] * double(meters.count);
         level_accuracy = 0.5 * level_accuracy + 0.5 * mean[7] / mean[8] * std::min(1.0, share / 4);
@@ -253,7 +269,7 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
       pending.push_back(next);
       batcher.set_control(next);
       const double interval = std::max(1e-9, elapsed - last_log - (last_log == 0 ? elapsed_at_start : 0));
-      Json line = {{"step", step}, {"elapsed_s", elapsed}, {"progress", progress}, {"level", next.level},
+      Json line = {{"step", step}, {"elapsed_s", elapsed}, {"progress", progress}, {"petaflops", petaflops}, {"text_tokens", text_tokens}, {"level", next.level},
                    {"side_px", batch.spec.side_px}, {"ratio", batch.spec.ratio}, {"rate", learning_rate(config.optimizer, step, now)}};
       for (size_t i = 0; i < 7; ++i) line[Meters::names()[i]] = mean[i];
       if (level_weight > 0) line["accuracy_at_present_size"] = level_accuracy / level_weight;
@@ -271,6 +287,9 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
         if (on_log) on_log(line);
       }
       result.last_log = line;
+      if (!std::isfinite(mean[0]) || (mean[1] > 0 && mean[1] > 2 * std::log(double(model_config.decoder.vocab_size))))
+        throw DivergenceError("[train] diverged before step " + std::to_string(step) + ": loss " + std::to_string(mean[0]) + ", gradient norm " + std::to_string(mean[6]) +
+                              "; the last checkpoint of " + config.out + " is kept; a smaller learning_rate or a longer warm-up would do");
       if (stopped) break;
       if (config.checkpoint_every_s > 0 && elapsed - last_save > config.checkpoint_every_s && !last) {
         last_save = elapsed;

@@ -1,54 +1,44 @@
 #include "fovea/vision/compressor.h"
 
+#include "compressors/compressors.h"
 #include "fovea/base/error.h"
 
 namespace fovea::vision {
 namespace {
 
-/// The paper's: one 3x3 convolution of stride 2 a step; the first is named net_2 as in the checkpoint.
-class ConvCompressorImpl : public CompressorImpl {
- public:
-  ConvCompressorImpl(const CompressorConfig& config, int64_t in, const nn::Factory& factory) : activation_(config.activation) {
-    for (size_t i = 0; i < config.channels.size(); ++i) {
-      nn::Conv conv(in, config.channels[i], 3, 2, 1, config.bias, factory);
-      convs_.push_back(register_module("net_" + std::to_string(i + 2), conv));
-      in = config.channels[i];
-    }
-    out_channels_ = in;
-  }
-  at::Tensor forward(const at::Tensor& features) override {
-    auto x = features;
-    for (size_t i = 0; i < convs_.size(); ++i) {
-      if (i > 0) x = nn::activate(x, activation_);
-      x = convs_[i](x);
-    }
-    return x;
-  }
-  int64_t out_channels() const override { return out_channels_; }
-
- private:
-  std::string activation_;
-  std::vector<nn::Conv> convs_;
-  int64_t out_channels_ = 0;
+struct Entry {
+  const char* kind;
+  CompressorPtr (*make)(const CompressorConfig&, int64_t, const nn::Factory&);
 };
-
-/// Mean over each cell of patches; no parameters.
-class MeanCompressorImpl : public CompressorImpl {
- public:
-  MeanCompressorImpl(const CompressorConfig& config, int64_t in) : factor_(int64_t(1) << config.channels.size()), channels_(in) {}
-  at::Tensor forward(const at::Tensor& features) override { return at::avg_pool2d(features, factor_); }
-  int64_t out_channels() const override { return channels_; }
-
- private:
-  int64_t factor_, channels_;
+constexpr Entry kCompressors[] = {
+    {"conv", make_conv_compressor},   {"mean", make_mean_compressor},   {"shuffle", make_shuffle_compressor}, {"queries", make_query_compressor},
+    {"merge", make_merge_compressor}, {"prune", make_prune_compressor}, {"none", make_no_compressor},
 };
 
 }  // namespace
 
+std::vector<std::string> compressor_kinds() {
+  std::vector<std::string> out;
+  for (const auto& entry : kCompressors) out.emplace_back(entry.kind);
+  return out;
+}
+
 std::shared_ptr<CompressorImpl> make_compressor(const CompressorConfig& config, int64_t in, const nn::Factory& factory) {
-  if (config.kind == "conv") return std::make_shared<ConvCompressorImpl>(config, in, factory);
-  if (config.kind == "mean") return std::make_shared<MeanCompressorImpl>(config, in);
-  throw ConfigError("[make_compressor] kind must be conv or mean, got " + config.kind);
+  for (const auto& entry : kCompressors)
+    if (config.kind == entry.kind) return entry.make(config, in, factory);
+  const std::string near = nearest_word(config.kind, compressor_kinds());
+  throw ConfigError("[make_compressor] unknown kind '" + config.kind + "'" + (near.empty() ? "" : ", did you mean '" + near + "'?"));
+}
+
+at::Tensor place_waves(const at::Tensor& place) {
+  const auto turns = at::pow(2.0, at::arange(kPlaceWaves, place.options()) - 1) * (2 * M_PI);  // half a turn over the page and up
+  const auto angles = (place.unsqueeze(-1) * turns).flatten(-2);
+  return at::cat({angles.sin(), angles.cos()}, -1);
+}
+
+at::Tensor patch_places(int64_t n, const at::Device& device) {
+  const auto centres = (at::arange(n, at::TensorOptions().device(device).dtype(at::kFloat)) + 0.5) / double(n);
+  return at::stack({centres.unsqueeze(0).expand({n, n}), centres.unsqueeze(1).expand({n, n})}, -1).reshape({n * n, 2});
 }
 
 }  // namespace fovea::vision

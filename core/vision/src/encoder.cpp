@@ -13,11 +13,11 @@ void validate(const EncoderConfig& c) {
   detail::Validate visitor{"", problems};
   const_cast<EncoderConfig&>(c).visit_fields(visitor);
   const auto require = [&](bool holds, const std::string& what) { if (!holds) problems.push_back(what); };
-  require(c.sam.width % c.sam.heads == 0, "sam.heads must divide sam.width");
-  require(c.clip.width % c.clip.heads == 0, "clip.heads must divide clip.width");
+  require(c.sam.width % std::max<int64_t>(1, c.sam.heads) == 0, "sam.heads must divide sam.width");
+  require(c.clip.width % std::max<int64_t>(1, c.clip.heads) == 0, "clip.heads must divide clip.width");
   require(c.sam.stem != "conv" || c.sam.stem_widths.size() == 2, "sam.stem_widths must have two entries for a conv stem");
   require(c.sam.stem != "conv" || c.sam.patch_px == 16, "sam.patch_px must be 16 for a conv stem");
-  require(!c.compressor.channels.empty(), "compressor.channels must not be empty");
+  require(c.compressor.channels.empty() == (c.compressor.kind == "none"), "compressor.channels must have an entry a step of 4, and none for kind none");
   for (int64_t layer : c.sam.global_layers)
     require(layer < c.sam.depth, "sam.global_layers must be below sam.depth, got " + std::to_string(layer));
   if (!problems.empty()) fovea::detail::throw_problems("EncoderConfig", problems);
@@ -46,13 +46,13 @@ EncoderOutput DeepEncoderImpl::forward(const at::Tensor& pixels) {
   out.tokens = projector(at::cat({global, local}, -1));
   if (config.output_norm) out.tokens = cuda::rms_norm(out.tokens, {}, 1e-6);
   const int64_t width = out.tokens.size(2);
-  out.sequence = at::cat({with_row_separators(out.tokens.view({batch, grid, grid, width})), view_seperator.expand({batch, 1, width})}, 1);
+  out.sequence = at::cat({with_row_separators(out.tokens.view({batch, grid, grid, width}), image_newline), view_seperator.expand({batch, 1, width})}, 1);
   return out;
 }
 
-at::Tensor DeepEncoderImpl::with_row_separators(const at::Tensor& tokens) const {
+at::Tensor with_row_separators(const at::Tensor& tokens, const at::Tensor& separator) {
   const int64_t batch = tokens.size(0), height = tokens.size(1), width = tokens.size(2), channels = tokens.size(3);
-  return at::cat({tokens, image_newline.expand({batch, height, 1, channels})}, 2).reshape({batch, height * (width + 1), channels});
+  return at::cat({tokens, separator.expand({batch, height, 1, channels})}, 2).reshape({batch, height * (width + 1), channels});
 }
 
 at::Tensor DeepEncoderImpl::sequence(const at::Tensor& global, const at::Tensor& tiles, int64_t rows, int64_t columns) const {
@@ -69,9 +69,9 @@ at::Tensor DeepEncoderImpl::sequence(const at::Tensor& global, const at::Tensor&
   if (tiles.defined()) {
     const int64_t t = side_of(tiles.size(1));
     const auto mosaic = tiles.view({rows, columns, t, t, width}).permute({0, 2, 1, 3, 4}).reshape({1, rows * t, columns * t, width});
-    parts.push_back(with_row_separators(mosaic)[0]);
+    parts.push_back(with_row_separators(mosaic, image_newline)[0]);
   }
-  parts.push_back(with_row_separators(global.view({1, g, g, width}))[0]);
+  parts.push_back(with_row_separators(global.view({1, g, g, width}), image_newline)[0]);
   parts.push_back(view_seperator.unsqueeze(0).to(global.scalar_type()));
   return at::cat(parts, 0);
 }

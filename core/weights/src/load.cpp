@@ -5,7 +5,7 @@
 #include <set>
 #include <string_view>
 
-#include "quantize.h"
+#include "fovea/weights/quantize.h"
 
 namespace fovea::weights {
 namespace {

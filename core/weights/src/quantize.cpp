@@ -1,4 +1,4 @@
-#include "quantize.h"
+#include "fovea/weights/quantize.h"
 
 #include <torch/torch.h>
 

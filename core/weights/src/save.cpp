@@ -15,7 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/base/file.h"
-#include "quantize.h"
+#include "fovea/weights/quantize.h"
 
 namespace fovea::weights {
 namespace fs = std::filesystem;

@@ -22,6 +22,9 @@ EditPattern::EditPattern(std::u32string_view pattern) : pattern_(pattern), num_b
     if (table_[at].first == kEmptySlot) table_[at] = {c, next++};
     symbols.push_back(table_[at].second);
   }
+  std::fill(std::begin(ascii_), std::end(ascii_), 0);
+  for (const auto& [c, symbol] : table_)
+    if (c < 128) ascii_[c] = symbol;
   counts_.assign(next, 0);
   masks_.assign(next * num_blocks_, 0);
   for (size_t i = 0; i < symbols.size(); ++i) {
@@ -31,6 +34,7 @@ EditPattern::EditPattern(std::u32string_view pattern) : pattern_(pattern), num_b
 }
 
 uint32_t EditPattern::symbol_of(char32_t c) const {
+  if (c < 128) return ascii_[c];
   size_t at = hash_of(c) & (table_.size() - 1);
   while (table_[at].first != kEmptySlot) {
     if (table_[at].first == c) return table_[at].second;
@@ -79,6 +83,61 @@ size_t EditPattern::distance(std::u32string_view text) const {
     score -= minus_in;
   }
   return score;
+}
+
+// Four texts at once, shortest first: lane k of each vector belongs to text k. A lane whose text has ended goes on over symbols that count for nothing.
+__attribute__((target_clones("avx2", "default"))) void EditPattern::distances_of_four(const std::u32string_view* texts, size_t* out) const {
+  typedef uint64_t Lanes __attribute__((vector_size(32), aligned(8)));  // memory from a vector or a stack that knows no AVX
+  const Lanes ones = {1, 1, 1, 1}, none = {0, 0, 0, 0};
+  const int last_shift = int((pattern_.size() - 1) % 64);
+  struct Block { Lanes plus, minus; };
+  Block few[4];  // patterns of up to 256 need no memory
+  std::vector<Block> many(num_blocks_ > 4 ? num_blocks_ : 0);
+  Block* blocks = num_blocks_ > 4 ? many.data() : few;
+  for (size_t b = 0; b < num_blocks_; ++b) blocks[b].plus = ~none, blocks[b].minus = none;
+  Lanes score = ones * pattern_.size();
+  size_t i = 0;
+  const uint64_t* match[4];
+  for (size_t ended = 0; ended < 4; ++ended) {
+    for (; i < texts[ended].size(); ++i) {
+      for (size_t k = 0; k < ended; ++k) match[k] = masks_.data();
+      for (size_t k = ended; k < 4; ++k) match[k] = &masks_[symbol_of(texts[k][i]) * num_blocks_];
+      Lanes plus_in = ones, minus_in = none;
+      for (size_t b = 0; b < num_blocks_; ++b) {
+        const Lanes plus = blocks[b].plus, minus = blocks[b].minus;
+        const Lanes x = Lanes{match[0][b], match[1][b], match[2][b], match[3][b]} | minus_in;
+        const Lanes zero = (((x & plus) + plus) ^ plus) | x | minus;
+        const Lanes up = minus | ~(zero | plus), down = zero & plus;
+        const Lanes up_shifted = up << 1 | plus_in, down_shifted = down << 1 | minus_in;
+        const int shift = b + 1 == num_blocks_ ? last_shift : 63;
+        plus_in = up >> shift & ones;
+        minus_in = down >> shift & ones;
+        blocks[b].plus = down_shifted | ~(zero | up_shifted);
+        blocks[b].minus = up_shifted & zero;
+      }
+      score += plus_in;
+      score -= minus_in;
+    }
+    out[ended] = score[ended];
+  }
+}
+
+void EditPattern::distances(const std::u32string_view* texts, size_t count, size_t* out) const {
+  if (pattern_.empty()) {
+    for (size_t i = 0; i < count; ++i) out[i] = texts[i].size();
+    return;
+  }
+  std::vector<size_t> order(count);
+  for (size_t i = 0; i < count; ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return texts[a].size() < texts[b].size(); });  // like lengths side by side
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const std::u32string_view four[4] = {texts[order[i]], texts[order[i + 1]], texts[order[i + 2]], texts[order[i + 3]]};
+    size_t found[4];
+    distances_of_four(four, found);
+    for (size_t k = 0; k < 4; ++k) out[order[i + k]] = found[k];
+  }
+  for (; i < count; ++i) out[order[i]] = distance(texts[order[i]]);
 }
 
 bool EditPattern::some_window_within(std::u32string_view text, size_t limit) const {

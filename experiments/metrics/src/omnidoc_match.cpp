@@ -69,13 +69,34 @@ Text joined(const std::vector<Text>& lines, const Indices& indices, View separat
 
 Costs distances(const std::vector<Text>& truth, const std::vector<Text>& pieces, bool normalised = true) {
   Costs out(truth.size(), pieces.size());
+  const auto put = [&](size_t i, size_t j, size_t edits) {
+    const size_t longer = std::max(truth[i].size(), pieces[j].size());
+    out.at(i, j) = !normalised ? double(edits) : longer == 0 ? 0 : double(edits) / double(longer);
+  };
+  // Two long texts go over a band; of all others the one is the pattern that makes fewer steps, and all that a pattern is compared with goes at once.
+  const std::vector<EditPattern> truth_patterns(truth.begin(), truth.end()), piece_patterns(pieces.begin(), pieces.end());
+  const auto is_long = [&](size_t i, size_t j) { return std::min(truth[i].size(), pieces[j].size()) > 2048; };
+  const auto truth_is_pattern = [&](size_t i, size_t j) { return truth_patterns[i].work(pieces[j].size()) <= piece_patterns[j].work(truth[i].size()); };
+  std::vector<View> texts;
+  Indices places;
+  std::vector<size_t> found;
+  const auto measure = [&](const EditPattern& pattern, auto&& place) {
+    found.resize(texts.size());
+    pattern.distances(texts.data(), texts.size(), found.data());
+    for (size_t k = 0; k < texts.size(); ++k) place(places[k], found[k]);
+    texts.clear(), places.clear();
+  };
   for (size_t i = 0; i < truth.size(); ++i) {
-    const EditPattern pattern(truth[i]);
     for (size_t j = 0; j < pieces.size(); ++j) {
-      const size_t longer = std::max(truth[i].size(), pieces[j].size());
-      const double edits = double(truth[i].size() <= 2048 || pieces[j].size() <= 64 ? pattern.distance(pieces[j]) : edit_distance(truth[i], pieces[j]));
-      out.at(i, j) = !normalised ? edits : longer == 0 ? 0 : edits / double(longer);
+      if (is_long(i, j)) put(i, j, edit_distance(truth[i], pieces[j]));
+      else if (truth_is_pattern(i, j)) texts.push_back(pieces[j]), places.push_back(j);
     }
+    measure(truth_patterns[i], [&](size_t j, size_t edits) { put(i, j, edits); });
+  }
+  for (size_t j = 0; j < pieces.size(); ++j) {
+    for (size_t i = 0; i < truth.size(); ++i)
+      if (!is_long(i, j) && !truth_is_pattern(i, j)) texts.push_back(truth[i]), places.push_back(i);
+    measure(piece_patterns[j], [&](size_t i, size_t edits) { put(i, j, edits); });
   }
   return out;
 }

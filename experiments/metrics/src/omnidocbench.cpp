@@ -11,10 +11,13 @@
 #include "fovea/metrics/edit_distance.h"
 #include "fovea/metrics/json_file.h"
 #include "fovea/metrics/latex_text.h"
+#include "fovea/metrics/meteor.h"
+#include "fovea/metrics/overlap.h"
 #include "fovea/metrics/page_text.h"
 #include "fovea/metrics/table.h"
 #include "omnidoc_match.h"
 #include "omnidoc_report.h"
+#include "treebank_words.h"
 
 namespace fovea::metrics {
 namespace {
@@ -444,6 +447,20 @@ Json score_omnidocbench(const OmniDocBenchConfig& config) {
                  {"display_formula", element_report(formulas, attributes, version, false)},
                  {"table", element_report(html_tables, attributes, version, true)},
                  {"reading_order", order_report(orders, attributes, version)}};
+  {
+    // Upstream gives the hub's metrics the truth as the prediction and the reading as the reference; the numbers it prints are these.
+    std::vector<std::vector<Text>> truth_tokens(text.size()), read_tokens(text.size());
+    std::vector<double> meteors(text.size());
+    parallel_for(text.size(), threads, [&](size_t i) {
+      truth_tokens[i] = tokens_13a(compared_truth(text[i]));
+      read_tokens[i] = tokens_13a(compared_prediction(text[i]));
+      meteors[i] = meteor(treebank_words(compared_prediction(text[i])), treebank_words(compared_truth(text[i])), nullptr);
+    });
+    double sum = 0;
+    for (double value : meteors) sum += value;
+    report["text_block"]["all"]["BLEU"] = {{"all", text.empty() ? Json("NaN") : Json(corpus_bleu(read_tokens, truth_tokens))}};
+    report["text_block"]["all"]["METEOR"] = {{"all", text.empty() ? Json("NaN") : Json(sum / double(text.size()))}};
+  }
   Json by_page = Json::object();
   const auto add_pages = [&](const std::vector<MatchedSample>& samples, const std::string& name) {
     for (const auto& [page, value] : page_distances(samples)) by_page[page][name] = value;

@@ -20,7 +20,9 @@ struct ConvertConfig {
   }
 };
 
-/// Writes config.json, the tokenizer and the weights. Returns {num_tensors, num_bytes, mean_relative_error, worst: [{name, relative_error}]}.
+/// Writes config.json, the tokenizer and the weights, and reads every tensor back. Returns {num_tensors, num_checked, stored: {FORM: {num_tensors, num_bytes_original,
+/// num_bytes, relative_error}}, num_bytes, mean_relative_error, worst: [{name, relative_error}]}; FORM is int8, int4, F32, BF16 or F16; errors are 2-norms over the
+/// tensor's own, of a form their root mean square.
 /// Errors: ConfigError, IoError, WeightsError.
 Json convert_model(const ConvertConfig& config);
 

@@ -7,29 +7,10 @@
 
 #include "fovea/base/config.h"
 #include "fovea/decoder/generate.h"
-#include "fovea/render/page.h"
-#include "fovea/render/style.h"
+#include "fovea/experiments/curve_style.h"
+#include "fovea/experiments/page_plan.h"
 
 namespace fovea::experiments {
-
-/// The part of render::Style that a curve leaves open: it sets page size, font and font size itself.
-struct CurveStyle {
-  render::Style style;
-
-  template <class V> void visit_fields(V& v) {
-    Open<V> open{v};
-    style.visit_fields(open);
-  }
-
- private:
-  template <class V> struct Open {
-    V& v;
-    template <class T> void field(const char* name, T& value, const char* help, const FieldRule& rule = {}) {
-      const std::string_view n = name;
-      if (n != "width_px" && n != "height_px" && n != "font" && n != "font_size_px" && n != "overflow") v.field(name, value, help, rule);
-    }
-  };
-};
 
 struct CurveConfig {
   std::vector<std::string> text;                ///< UTF-8 files; page i takes its passage from file i modulo their number
@@ -61,7 +42,7 @@ struct CurveConfig {
     v.field("dtype", dtype, "arithmetic", {.choices = {"auto", "float32", "bfloat16", "float16"}});
     v.field("out", out, "run folder; an unfinished run of the same options in it is gone on from");
     v.field("text_kind", text_kind, "what pages are filled with",
-            {.choices = {"prose", "shuffled-words", "random-words", "random-letters", "digits"}});
+            {.choices = datasets::text_kind_names()});
     v.field("batch", batch, "pages decoded together", {.min = 1, .max = 4096});
     v.field("tokenizer", tokenizer, "DeepSeek's tokenizer.json, which text tokens are counted with");
     v.field("num_threads", num_threads, "CPU threads, 0 all cores", {.min = 0, .max = 4096});
@@ -91,9 +72,6 @@ struct CurveSummary {
   Json rows = Json::array();  ///< of summary.csv, one object each
   std::string out;
 };
-
-/// The page with its reading's errors: substituted and lost characters red, the place before which something was added blue.
-Image error_picture(const render::Page& page, std::string_view hypothesis);
 
 /// Columns of summary.csv.
 const std::vector<std::string>& summary_columns();

@@ -7,11 +7,19 @@
 
 namespace fovea::experiments {
 
+/// "format" of a config.json; folders of a higher one are refused. Those without it are of format 1.
+constexpr int64_t kRunFormat = 1;
+
+/// Another process writes into the folder.
+class BusyError : public ConfigError {
+  using ConfigError::ConfigError;
+};
+
 /// Opens (or makes) a run folder for one writer at a time; the lock ends with the object or its process.
 class RunFolder {
  public:
   /// config.json of an existing folder must equal `identity`. Reads results.jsonl; a last line without its newline is cut off.
-  /// Errors   ConfigError (another run's folder: names what differs; another process writes here), IoError (cannot write).
+  /// Errors   ConfigError (another run's folder: names what differs; BusyError: another process writes here), IoError (cannot write).
   RunFolder(const std::string& path, const Json& identity);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
@@ -31,6 +39,9 @@ class RunFolder {
 
 /// Would RunFolder(path, identity) work? Writes nothing. Errors: as the constructor.
 void check_run_folder(const std::string& path, const Json& identity);
+
+/// Whether another process (or object) holds the folder now.
+bool run_folder_is_taken(const std::string& path);
 
 /// Values of `rows` as CSV with a header line; numbers in their shortest form that reads back, text quoted where needed.
 std::string to_csv(const std::vector<std::string>& columns, const Json& rows);

@@ -44,14 +44,16 @@ struct Generated {
 
 /// Continues each prompt. prompts [B, T, D] (vision tokens with the begin token's embedding at the end, say).
 /// on_done(index, result) is called as soon as a sequence is finished, in order of finishing; on_step(num_tokens) after each step with the
-/// tokens since the last call. Both run on the calling thread, and what they throw ends the generation. Sequences that are done leave the
+/// tokens since the last call; on_ids(index, ids) now and then with all that a sequence has so far, for those who show it growing. All run on the
+/// calling thread, and what they throw ends the generation. Sequences that are done leave the
 /// batch. On a CPU a dense float32 decoder with 8-bit weights (nn::pack_int8) takes a path of its own, on at::get_num_threads() threads:
 /// steps of a sequence then give the same bits on any number of threads and in any company.
 /// prompt_ids: the prompt's ids (of every sequence alike), for a ban on n-grams without a window; vision tokens stand there with an id of their own.
 /// Errors: ShapeError if the prompt leaves no position.
 std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts, const GenerateConfig& config,
                                 const std::function<void(size_t, const Generated&)>& on_done = {},
-                                const std::function<void(size_t)>& on_step = {}, const std::vector<int32_t>& prompt_ids = {});
+                                const std::function<void(size_t)>& on_step = {}, const std::vector<int32_t>& prompt_ids = {},
+                                const std::function<void(size_t, const std::vector<int32_t>&)>& on_ids = {});
 
 /// Period of the block that the tail of ids repeats (at least min_repeats times and min_tokens tokens), 0 if none.
 int64_t find_loop(const std::vector<int32_t>& ids, int64_t min_repeats, int64_t max_period, int64_t min_tokens);

@@ -1,13 +1,16 @@
 // A whole model as numbers: DeepSeek-OCR and the reader that ships are the same classes with other values.
 #pragma once
 #include "fovea/decoder/config.h"
+#include "fovea/model/text_encoder_config.h"
 #include "fovea/vision/config.h"
 
 namespace fovea::model {
 
 struct ModelConfig {
   std::string name = "deepseek-ocr";
+  std::string source = "page";               ///< what is compressed: page (encoder) | text (text_encoder, a baseline)
   vision::EncoderConfig encoder;
+  TextEncoderConfig text_encoder;
   decoder::DecoderConfig decoder;
   std::string tokenizer = "tokenizer.json";  ///< file in the model's folder
   std::string sequence = "vision-begin";     ///< what the decoder reads: vision-begin (no prompt) | begin-vision-prompt (DeepSeek-OCR)
@@ -15,12 +18,17 @@ struct ModelConfig {
 
   template <class V> void visit_fields(V& v) {
     v.field("name", name, "name of the model");
+    v.field("source", source, "what is compressed", {.choices = {"page", "text"}});
     v.field("encoder", encoder, "page to vision tokens");
+    v.field("text_encoder", text_encoder, "text to latents, where source is text");
     v.field("decoder", decoder, "vision tokens to text");
     v.field("tokenizer", tokenizer, "tokenizer file in the model's folder");
     v.field("sequence", sequence, "order of what the decoder reads", {.choices = {"vision-begin", "begin-vision-prompt"}});
     v.field("image_token_id", image_token_id, "id that stands for a vision token in a prompt", {.min = 0});
   }
+
+  /// Pixels of a page side that one vector of the decoder's input covers.
+  int64_t stride_px() const { return source == "text" ? text_encoder.px_per_latent : encoder.stride_px(); }
 };
 
 namespace presets {

@@ -7,6 +7,7 @@
 #include "fovea/decoder/generate.h"
 #include "fovea/image/views.h"
 #include "fovea/model/config.h"
+#include "fovea/model/text_encoder.h"
 #include "fovea/model/vision_tokens.h"
 #include "fovea/text/tokenizer.h"
 #include "fovea/vision/encoder.h"
@@ -19,7 +20,8 @@ class OpticalModelImpl : public torch::nn::Module {
  public:
   OpticalModelImpl(const ModelConfig& config, const nn::Factory& factory);
   const ModelConfig config;
-  vision::DeepEncoder encoder{nullptr};
+  vision::DeepEncoder encoder{nullptr};  ///< where config.source is page
+  TextEncoder text_encoder{nullptr};     ///< where it is text
   decoder::Decoder decoder{nullptr};
 };
 TORCH_MODULE(OpticalModel);
@@ -59,12 +61,16 @@ class Reader {
   std::vector<VisionTokens> encode(const std::vector<const Image*>& pages);
   /// One picture in a mode, tiles included, to vision tokens.
   VisionTokens encode(const image::Views& views);
+  /// Texts to grid x grid latents each, by a text-side baseline. Errors: ConfigError (this model reads pages), ShapeError.
+  std::vector<VisionTokens> encode_texts(const std::vector<std::string>& texts, int64_t grid);
   /// Vision tokens to text; all of one layout and of this model's width. Callbacks as decoder::generate.
   /// prompt   for models that take one (config().sequence): a text with one <image>, or a name that prompt_text knows; empty: "free-ocr"
-  /// Errors: ShapeError; ConfigError (a prompt for a model that takes none, or without exactly one <image>).
+  /// Models that take a prompt keep their special tokens in the text: tables, labels and boxes are made of them (text::parse_grounded).
+  /// Errors: ShapeError (also a prompt longer than the decoder's positions); ConfigError (a prompt for a model that takes none, or without exactly one <image>).
   std::vector<Reading> decode(const std::vector<const VisionTokens*>& tokens, const decoder::GenerateConfig& config = {},
                               const std::function<void(size_t, const Reading&)>& on_done = {},
-                              const std::function<void(size_t)>& on_step = {}, const std::string& prompt = {});
+                              const std::function<void(size_t)>& on_step = {}, const std::string& prompt = {},
+                              const std::function<void(size_t, const std::string& text_so_far)>& on_text = {});
   const ModelConfig& config() const { return config_; }
   const text::Tokenizer& tokenizer() const { return tokenizer_; }
   OpticalModel& model() { return model_; }

@@ -10,6 +10,7 @@
 
 #include <torch/torch.h>
 
+#include "fovea/model/config.h"
 #include "fovea/text/tokenizer.h"
 #include "fovea/train/page_source.h"
 #include "fovea/train/schedule.h"
@@ -35,15 +36,17 @@ struct Batch {
   at::Tensor inputs;       ///< int64 [B, T]: begin, then the text
   at::Tensor targets;      ///< int64 [M]: the text, then end
   at::Tensor positions;    ///< int64 [M]: b * T + t of each target
-  at::Tensor place_cell;   ///< int64 [M]: row * (g + 1) + column of the vision token under the target's first character, -1 for end
-  at::Tensor place_offset; ///< int64 [M]: 32 * (x in the token, of 32) + (y in the token, of 32)
+  at::Tensor place_cell;   ///< int64 [M]: row * (g + 1) + column of the vision token under the target's first character, -1 for end; text-side: of its latent
+  at::Tensor place_offset; ///< int64 [M]: 32 * (x in the token, of 32) + (y in the token, of 32); text-side: 32 * (place among the latent's tokens, of 32)
+  at::Tensor source_ids;   ///< text-side baselines: int64 [B, T], the text
+  at::Tensor source_lengths;  ///< int64 [B] on the CPU
   at::Tensor glyph_class;  ///< int64 [B, Q]
   at::Tensor glyph_xy;     ///< float [B, Q, 2]: px
   int64_t num_text_tokens = 0;
 };
 
 Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, const GlyphClasses& classes, const TrainerConfig& config,
-                 const BatchSpec& spec, int64_t step, int64_t rank, int64_t stride_px, int64_t bos, int64_t eos, int64_t max_text_positions);
+                 const model::ModelConfig& model, const BatchSpec& spec, int64_t step, int64_t rank);
 
 /// Threads that keep the next prefetch_steps batches ready. next() hands them out in order.
 class Batcher {

@@ -94,12 +94,14 @@ struct ObjectiveConfig {
 struct TrainerConfig {
   std::string out = "runs/train";    ///< run folder: log.jsonl, checkpoint/, model/
   std::string preset = "reader-tiny";  ///< model to build where init is empty
+  std::vector<std::string> model;    ///< changes to the preset, "encoder.compressor.kind=mean"
   std::string init;                  ///< folder of a model to start from (weights only)
   std::string device = "cpu";        ///< cpu | cuda; under torchrun each process takes the GPU of its local rank
   std::string dtype = "auto";        ///< auto (float32 on a CPU, bfloat16 on a GPU) | float32 | bfloat16
   int64_t seed = 1;
   int64_t num_steps = 1000;          ///< length of the run; with time_limit_s whichever ends first
   double time_limit_s = 0;           ///< wall-clock length of the run, 0 none; progress then follows the clock
+  double petaflop_limit = 0;         ///< length of the run in 1e15 floating-point operations of the model, all processes together (model/cost.h); 0 none
   int64_t tokens_per_batch = 28000;  ///< text tokens + half the patches, a GPU
   int64_t max_pages_per_batch = 512;
   int64_t workers = 0;               ///< threads that draw pages; 0: cores / processes on this machine - 1
@@ -113,12 +115,14 @@ struct TrainerConfig {
   template <class V> void visit_fields(V& v) {
     v.field("out", out, "run folder; an existing checkpoint in it is gone on from");
     v.field("preset", preset, "model to build where init is empty");
+    v.field("model", model, "changes to the preset, such as encoder.compressor.kind=mean");
     v.field("init", init, "model folder to start from, weights only");
     v.field("device", device, "cpu or cuda");
     v.field("dtype", dtype, "arithmetic", {.choices = {"auto", "float32", "bfloat16"}});
     v.field("seed", seed, "seed of weights and pages", {.min = 0});
     v.field("num_steps", num_steps, "steps of the run", {.min = 1});
     v.field("time_limit_s", time_limit_s, "wall-clock length of the run in seconds, 0 none", {.min = 0});
+    v.field("petaflop_limit", petaflop_limit, "length of the run in 1e15 operations of the model, 0 none", {.min = 0});
     v.field("tokens_per_batch", tokens_per_batch, "text tokens and half the patches of a batch, a process", {.min = 1});
     v.field("max_pages_per_batch", max_pages_per_batch, "most pages a batch", {.min = 1});
     v.field("workers", workers, "threads that draw pages, 0 chooses", {.min = 0});

@@ -3,11 +3,18 @@
 #include <functional>
 
 #include "fovea/base/config.h"
+#include "fovea/model/config.h"
 #include "fovea/text/tokenizer.h"
 #include "fovea/train/config.h"
 #include "fovea/train/page_source.h"
 
 namespace fovea::train {
+
+/// The loss is no number any more, or far above guessing (Python: RuntimeError).
+class DivergenceError : public Error { using Error::Error; };
+
+/// The model that a run builds: its preset or the folder it starts from, with trainer.model's changes. Errors: ConfigError, IoError.
+model::ModelConfig model_of(const TrainerConfig& config);
 
 struct TrainResult {
   int64_t num_steps = 0;
@@ -19,7 +26,8 @@ struct TrainResult {
 ///   checkpoint/   weights, optimiser and curriculum state; an existing one of the same config is gone on from
 ///   model/        config.json, tokenizer.json and weights (float32) as fovea::model::Reader loads them
 /// Resume  on a CPU, with time_limit_s = 0, stopping and going on gives the same weights bit for bit (same thread count).
-/// on_log is called on rank 0 with each log line. Errors: ConfigError, WeightsError (checkpoint of another model), IoError.
+/// on_log is called on rank 0 with each log line. Errors: ConfigError, WeightsError (checkpoint of another model), IoError,
+/// DivergenceError.
 TrainResult train(const TrainerConfig& config, const PageSource& source, const text::Tokenizer& tokenizer,
                   const std::string& tokenizer_path, const std::function<void(const Json&)>& on_log = {},
                   const std::function<bool()>& should_stop = {});

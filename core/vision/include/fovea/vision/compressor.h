@@ -1,5 +1,5 @@
-// Compressors: a grid of patch features in, a smaller grid of token features out. A new one is a class here and a line in
-// make_compressor.
+// Compressors: a grid of patch features in, a smaller grid of token features out. A new one is a file in src/compressors/ and a line in the
+// table of src/compressor.cpp.
 #pragma once
 #include <memory>
 
@@ -8,7 +8,7 @@
 
 namespace fovea::vision {
 
-/// [B, C, n, n] -> [B, C', g, g] with g = n / 2^steps.
+/// [B, C, n, n] -> [B, C', g, g] with g = n / 2^steps. Kinds that choose or merge patches by content put their tokens on the grid in reading order.
 class CompressorImpl : public torch::nn::Module {
  public:
   virtual at::Tensor forward(const at::Tensor& features) = 0;

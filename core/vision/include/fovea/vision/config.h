@@ -51,18 +51,23 @@ struct SamConfig {
   }
 };
 
-/// Patch grid in, fewer tokens out.
+/// Names of all compressors, in the order of the table in src/compressor.cpp.
+std::vector<std::string> compressor_kinds();
+
+/// Patch grid in, fewer tokens out. What each kind does: core/vision/README.md.
 struct CompressorConfig {
-  std::string kind = "conv";     ///< conv (the paper's: one stride-2 3x3 convolution a factor of 4) | mean
-  std::vector<int64_t> channels = {512, 1024};  ///< one entry a step of 4
+  std::string kind = "conv";     ///< one of compressor_kinds(); conv is the paper's
+  std::vector<int64_t> channels = {512, 1024};  ///< one entry a step of 4, the last is the token's width; none: no entry
   std::string activation = "none";  ///< between the convolutions: none | gelu
   bool bias = false;
+  int64_t depth = 2;             ///< queries: layers of cross-attention
 
   template <class V> void visit_fields(V& v) {
-    v.field("kind", kind, "how patches become tokens", {.choices = {"conv", "mean"}});
+    v.field("kind", kind, "how patches become tokens", {.choices = compressor_kinds()});
     v.field("channels", channels, "channels after each step of 4", {.min = 1});
-    v.field("activation", activation, "between the steps", {.choices = {"none", "gelu"}});
-    v.field("bias", bias, "biases of the convolutions");
+    v.field("activation", activation, "conv: between the steps", {.choices = {"none", "gelu"}});
+    v.field("bias", bias, "biases of the projections");
+    v.field("depth", depth, "queries: layers of cross-attention", {.min = 1});
   }
 };
 

@@ -37,8 +37,6 @@ class DeepEncoderImpl : public torch::nn::Module {
   const EncoderConfig config;
 
  private:
-  /// tokens [B, height, width, D] with a row separator after every row -> [B, height * (width + 1), D]
-  at::Tensor with_row_separators(const at::Tensor& tokens) const;
   SamEncoder sam_model{nullptr};
   std::shared_ptr<CompressorImpl> compressor;
   ClipEncoder vision_model{nullptr};
@@ -46,6 +44,9 @@ class DeepEncoderImpl : public torch::nn::Module {
   at::Tensor image_newline, view_seperator;  ///< spelled as in the checkpoint
 };
 TORCH_MODULE(DeepEncoder);
+
+/// tokens [B, height, width, D] with the separator [D] after every row -> [B, height * (width + 1), D].
+at::Tensor with_row_separators(const at::Tensor& tokens, const at::Tensor& separator);
 
 /// Bytes uint8 [B, C, S, S] -> scaled pixels of the given type on the same device.
 at::Tensor pixels_from_bytes(const at::Tensor& bytes, const EncoderConfig& config, at::ScalarType dtype);

@@ -35,6 +35,10 @@ class EditPattern {
  public:
   explicit EditPattern(std::u32string_view pattern);
   size_t distance(std::u32string_view text) const;
+  /// distance() of each text. Four go side by side, for a step waits on the one before it and not on its neighbours.
+  void distances(const std::u32string_view* texts, size_t count, size_t* out) const;
+  /// Steps that a distance to a text of that length takes, for choosing which of two texts is the pattern.
+  size_t work(size_t text_size) const { return text_size * num_blocks_; }
   /// Whether some window of `text` as long as the pattern is within `limit` edits of it; limit < pattern length.
   /// Windows that cannot hold are skipped: by counts of code points, and because the next window is at most 2 edits nearer.
   bool some_window_within(std::u32string_view text, size_t limit) const;
@@ -42,7 +46,9 @@ class EditPattern {
 
  private:
   uint32_t symbol_of(char32_t c) const;
+  void distances_of_four(const std::u32string_view* texts, size_t* out) const;
   std::u32string pattern_;
+  uint32_t ascii_[128];                   // symbols of ASCII
   std::vector<uint32_t> counts_;          // of each symbol in the pattern
   std::vector<uint64_t> masks_;           // [symbol, block]; symbol 0 stands for all that is not in the pattern
   std::vector<std::pair<char32_t, uint32_t>> table_;  // open addressing, a power of two

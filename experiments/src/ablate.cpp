@@ -1,0 +1,318 @@
+#include "fovea/experiments/ablate.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "fovea/base/error.h"
+#include "fovea/base/file.h"
+#include "fovea/datasets/text.h"
+#include "fovea/experiments/grid.h"
+#include "fovea/experiments/run_folder.h"
+#include "fovea/model/cost.h"
+
+extern char** environ;
+
+namespace fovea::experiments {
+namespace fs = std::filesystem;
+
+namespace {
+
+// What decides a cell's result: not where it is written and not how fast it is computed.
+Json cell_identity(const AblateCell& cell) {
+  Json json = config_to_json(cell);
+  for (const char* name : {"out", "device", "workers", "prefetch_steps", "log_every", "checkpoint_every_s"}) json["train"]["trainer"].erase(name);
+  for (const char* name : {"out", "device", "batch", "num_threads", "model", "text_kind", "tokenizer"}) json["eval"].erase(name);
+  return json;
+}
+
+std::string file_name_of(const std::string& name) {
+  std::string out;
+  for (char c : name) out += std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' ? c : '_';
+  return out;
+}
+
+std::pair<size_t, size_t> parse_shard(const std::string& text) {
+  size_t i = 0, n = 0;
+  char slash = 0;
+  std::istringstream in(text);
+  if (!(in >> i >> slash >> n) || slash != '/' || i < 1 || i > n || !in.eof()) throw ConfigError("[ablate] shard must be i/n with 1 <= i <= n, got '" + text + "'");
+  return {i, n};
+}
+
+// Everything of a cell that can be wrong before it starts.
+void check_cell(const AblateCell& cell) {
+  validate_fields(cell, "cell");
+  const auto model = train::model_of(cell.train.trainer);
+  for (int64_t side : cell.train.trainer.curriculum.sides_px) model::page_flops(model, side, 1);
+  for (int64_t budget : cell.eval.budget)
+    if (const int64_t side = std::llround(std::sqrt(double(budget))); side * side != budget) throw ConfigError("eval.budget must be squares, got " + std::to_string(budget));
+  for (const auto& kind : cell.eval_text_kind) datasets::parse_text_kind(kind);
+  for (const auto& path : cell.train.pages.text)
+    if (!fs::exists(path)) throw IoError("train.pages.text: " + path + " is not there");
+  for (const auto& path : cell.eval.text)
+    if (!fs::exists(path)) throw IoError("eval.text: " + path + " is not there");
+}
+
+struct Running {
+  pid_t pid = 0;
+  size_t cell = 0;
+  std::string device;
+};
+
+pid_t start(const std::vector<std::string>& command, const std::string& folder, const std::string& device) {
+  // A process of a GPU sees that GPU alone.
+  std::string of_child = device;
+  std::vector<std::string> environment;
+  for (char** e = environ; *e; ++e) environment.emplace_back(*e);
+  if (device.rfind("cuda:", 0) == 0) {
+    std::erase_if(environment, [](const std::string& e) { return e.rfind("CUDA_VISIBLE_DEVICES=", 0) == 0; });
+    environment.push_back("CUDA_VISIBLE_DEVICES=" + device.substr(5));
+    of_child = "cuda";
+  }
+  std::vector<std::string> words = command;
+  words.insert(words.end(), {"ablate-cell", "cell=" + folder, "device=" + of_child});
+  std::vector<char*> argv, envp;
+  for (auto& w : words) argv.push_back(w.data());
+  for (auto& e : environment) envp.push_back(e.data());
+  argv.push_back(nullptr), envp.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  const std::string log = folder + "/log.txt";
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  pid_t pid = 0;
+  const int error = posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), envp.data());
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) throw IoError(fmt::format("[ablate] cannot start {}: {}", words[0], std::strerror(error)));
+  return pid;
+}
+
+std::string last_line(const std::string& path) {
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
+  if (!in) return {};
+  const std::streamoff size = in.tellg(), from = std::max<std::streamoff>(0, size - 8192);
+  in.seekg(from);
+  std::string tail(size_t(size - from), '\0');
+  in.read(tail.data(), std::streamsize(tail.size()));
+  while (!tail.empty() && tail.back() == '\n') tail.pop_back();
+  return tail.substr(tail.rfind('\n') == std::string::npos ? 0 : tail.rfind('\n') + 1);
+}
+
+Json progress_of(const AblateCell& cell, const std::string& folder) {
+  Json out = {{"name", cell.name}, {"phase", "train"}, {"progress", 0.0}};
+  const Json line = Json::parse(last_line(folder + "/train/log.jsonl"), nullptr, false);
+  if (line.is_object()) out["progress"] = line.value("progress", 0.0);
+  if (fs::exists(folder + "/train/done")) out["phase"] = "curves";
+  return out;
+}
+
+Json read_result(const std::string& folder) {
+  const std::string path = folder + "/result.json";
+  if (!fs::exists(path)) return {};
+  Json out = Json::parse(read_file(path), nullptr, false);
+  return out.is_object() ? out : Json{};
+}
+
+}  // namespace
+
+const std::vector<std::string>& ablate_columns() {
+  static const std::vector<std::string> columns = {
+      "name", "group", "seed", "text_kind", "budget", "ratio_asked", "ratio_measured", "font", "font_size_px", "precision", "precision_low", "precision_high", "recall",
+      "char_edit_distance", "char_edit_distance_low", "char_edit_distance_high", "loop_rate", "num_pages", "undertrained", "status", "train_seconds", "train_petaflops",
+      "train_steps", "train_text_tokens", "parameters", "cell"};
+  return columns;
+}
+
+AblatePlan plan_ablation(const AblateConfig& config) {
+  validate_fields(config, "ablate");
+  if (config.grid.empty()) throw ConfigError("[ablate] grid must name a TOML file");
+  Json table = read_table(config.grid);
+  Json named = Json::array();
+  if (table.contains("cell")) {
+    named = table["cell"];
+    table.erase("cell");
+    if (!named.is_array() || named.empty()) throw ConfigError("[ablate] " + config.grid + ": [[cell]] must be tables with name, group and set");
+  } else {
+    named.push_back({{"name", fs::path(config.grid).stem().string()}});
+  }
+  AblatePlan plan;
+  std::set<std::string> names;
+  for (const Json& entry : named) {
+    std::string name = entry.is_object() && entry.contains("name") && entry["name"].is_string() ? entry["name"].get<std::string>() : "";
+    if (name.empty()) throw ConfigError("[ablate] " + config.grid + ": each [[cell]] needs a name");
+    if (!names.insert(name).second) throw ConfigError("[ablate] " + config.grid + ": two cells are called '" + name + "'");
+    const std::string where = config.grid + ", cell '" + name + "'";
+    for (const auto& item : entry.items())
+      if (item.key() != "name" && item.key() != "group" && item.key() != "set" && item.key() != "model")
+        throw ConfigError("[ablate] " + where + ": " + item.key() + " is none of name, group, model, set");
+    AblateCell base;
+    base.name = name;
+    base.group = entry.value("group", "");
+    try {
+      const auto strings = [&](const char* key) { return entry.contains(key) ? entry.at(key).get<std::vector<std::string>>() : std::vector<std::string>{}; };
+      // The file's table, then the cell's own values, then those of the command line.
+      Json own = table;
+      const Json axes = own.contains("sweep") ? own["sweep"] : Json();
+      own.erase("sweep");
+      apply_json(base, own, where);
+      apply_overrides(base, strings("set"), where);
+      const auto more = strings("model");
+      base.train.trainer.model.insert(base.train.trainer.model.end(), more.begin(), more.end());
+      Json grid_table = Json::object();
+      if (!axes.is_null()) grid_table["sweep"] = axes;
+      const Grid grid = make_grid(grid_table, config.set);
+      for (auto& cell : expand_grid<AblateCell>(grid, where, base, cell_identity)) {
+        std::string suffix;
+        for (const auto& [key, value] : cell.values)
+          if (std::count_if(grid.axes.begin(), grid.axes.end(), [&](const GridAxis& axis) { return axis.key == key && axis.values.size() > 1; }) && key != "train.trainer.seed")
+            suffix += " " + key.substr(key.rfind('.') + 1) + "=" + (value.is_string() ? value.get<std::string>() : value.dump());
+        cell.config.name = name + suffix;
+        check_cell(cell.config);
+        const std::string hash = sha256_hex(cell_identity(cell.config).dump()).substr(0, 12);
+        const std::string folder = config.out + "/cells/" + file_name_of(cell.config.name) + "-" + hash;
+        plan.hashes.push_back(hash);
+        plan.folders.push_back(folder);
+        cell.config.train.trainer.out = folder + "/train";
+        plan.cells.push_back(std::move(cell.config));
+      }
+    } catch (const Error& e) {
+      throw ConfigError("[ablate] " + where + ": " + e.what());
+    } catch (const Json::exception&) {
+      throw ConfigError("[ablate] " + where + ": set and model must be lists of key=value texts");
+    }
+  }
+  for (const auto& name : config.only)
+    if (std::none_of(plan.cells.begin(), plan.cells.end(), [&](const AblateCell& c) { return c.name == name; })) {
+      std::vector<std::string> known;
+      for (const auto& cell : plan.cells) known.push_back(cell.name);
+      const std::string near = nearest_word(name, known);
+      throw ConfigError("[ablate] only: there is no cell '" + name + "'" + (near.empty() ? "" : ", did you mean '" + near + "'?"));
+    }
+  const auto [first, step] = parse_shard(config.shard);
+  AblatePlan chosen;
+  for (size_t i = 0, number = 0; i < plan.cells.size(); ++i) {
+    if (!config.only.empty() && std::find(config.only.begin(), config.only.end(), plan.cells[i].name) == config.only.end()) continue;
+    if (number++ % step != first - 1) continue;
+    chosen.cells.push_back(plan.cells[i]);
+    chosen.hashes.push_back(plan.hashes[i]);
+    chosen.folders.push_back(plan.folders[i]);
+  }
+  return chosen;
+}
+
+Json describe_plan(const AblatePlan& plan) {
+  Json out = Json::array();
+  for (size_t i = 0; i < plan.cells.size(); ++i) {
+    const auto& cell = plan.cells[i];
+    const auto model = train::model_of(cell.train.trainer);
+    const auto& curriculum = cell.train.trainer.curriculum;
+    const int64_t side = *std::max_element(curriculum.sides_px.begin(), curriculum.sides_px.end()), grid = side / model.stride_px();
+    const auto parameters = model::count_parameters(model);
+    const auto flops = model::page_flops(model, side, int64_t(10 * double(grid * grid)));
+    const Json result = read_result(plan.folders[i]);
+    out.push_back({{"name", cell.name},
+                   {"group", cell.group},
+                   {"seed", cell.train.trainer.seed},
+                   {"parameters", parameters.total},
+                   {"parameters_compressor", parameters.compressor},
+                   {"side_px", side},
+                   {"vision_tokens", grid * grid},
+                   {"gigaflops_page", flops.total() / 1e9},
+                   {"gigaflops_front", flops.front / 1e9},
+                   {"gigaflops_compressor", flops.compressor / 1e9},
+                   {"gigaflops_decoder", flops.decoder / 1e9},
+                   {"time_limit_s", cell.train.trainer.time_limit_s},
+                   {"petaflop_limit", cell.train.trainer.petaflop_limit},
+                   {"status", result.is_object() ? result.value("status", "unfinished") : "unfinished"},
+                   {"folder", plan.folders[i]}});
+  }
+  return out;
+}
+
+AblateSummary run_ablation(const AblateConfig& config, const AblateCallbacks& callbacks) {
+  if (config.devices.empty()) throw ConfigError("[ablate] devices must name at least one");
+  const AblatePlan plan = plan_ablation(config);
+  const std::string started = now_utc();
+  make_writable_folder(config.out);
+  for (size_t i = 0; i < plan.cells.size(); ++i) {
+    make_writable_folder(plan.folders[i]);
+    write_file_atomic(plan.folders[i] + "/cell.json", config_to_json(plan.cells[i]).dump(2) + "\n");
+  }
+  AblateSummary summary;
+  std::vector<size_t> waiting;
+  std::vector<std::string> failures(plan.cells.size());
+  for (size_t i = plan.cells.size(); i-- > 0;)
+    if (read_result(plan.folders[i]).is_null()) waiting.push_back(i);
+  size_t done = plan.cells.size() - waiting.size();
+  std::vector<Running> running;
+  std::vector<std::string> idle(config.devices.rbegin(), config.devices.rend());
+  bool told = false;
+  while (!waiting.empty() || !running.empty()) {
+    const bool stop = callbacks.should_stop && callbacks.should_stop();
+    if (stop && !told) {
+      for (const auto& r : running) kill(r.pid, SIGTERM);  // they save and leave
+      told = summary.stopped = true;
+      waiting.clear();
+    }
+    while (!waiting.empty() && !idle.empty() && !told) {
+      Running r;
+      r.cell = waiting.back(), waiting.pop_back();
+      r.device = idle.back(), idle.pop_back();
+      r.pid = start(callbacks.command, plan.folders[r.cell], r.device);
+      running.push_back(r);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    for (size_t i = 0; i < running.size();) {
+      int status = 0;
+      if (waitpid(running[i].pid, &status, WNOHANG) != running[i].pid) {
+        ++i;
+        continue;
+      }
+      const auto r = running[i];
+      running.erase(running.begin() + std::ptrdiff_t(i));
+      idle.push_back(r.device);
+      if (read_result(plan.folders[r.cell]).is_null() && !told)
+        failures[r.cell] = WIFSIGNALED(status) ? fmt::format("killed by signal {}", WTERMSIG(status)) : last_line(plan.folders[r.cell] + "/log.txt");
+      ++done;
+    }
+    if (callbacks.on_progress) {
+      Json now = Json::array();
+      for (const auto& r : running) now.push_back(progress_of(plan.cells[r.cell], plan.folders[r.cell]));
+      callbacks.on_progress(done, plan.cells.size(), now);
+    }
+  }
+  Json cells = Json::array();
+  for (size_t i = 0; i < plan.cells.size(); ++i) {
+    const auto& cell = plan.cells[i];
+    const Json result = read_result(plan.folders[i]);
+    cells.push_back({{"name", cell.name}, {"folder", plan.folders[i]}, {"status", result.is_object() ? result.value("status", "") : "failed"}, {"error", failures[i]}});
+    if (!result.is_object()) {
+      summary.num_failed += !failures[i].empty();
+      continue;
+    }
+    summary.num_complete += result.value("status", "") == "complete";
+    for (const Json& row : result["rows"]) summary.rows.push_back(row);
+  }
+  write_file_atomic(config.out + "/table.csv", to_csv(ablate_columns(), summary.rows));
+  write_file_atomic(config.out + "/manifest.json", Json{{"verb", "ablate"}, {"config", config_to_json(config)}, {"grid", read_table(config.grid)}, {"versions", library_versions()},
+                                                        {"hardware", hardware()}, {"started", started}, {"ended", now_utc()}, {"cells", cells}}.dump(2) + "\n");
+  return summary;
+}
+
+}  // namespace fovea::experiments
