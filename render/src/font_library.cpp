@@ -26,15 +26,16 @@ std::string lower_ascii(std::string text) {
 
 struct KnownFace {
   FaceLocation location;
-  int weight = FC_WEIGHT_REGULAR, slant = FC_SLANT_ROMAN, width = FC_WIDTH_NORMAL, full_index = 0;
+  int weight = FC_WEIGHT_REGULAR, slant = FC_SLANT_ROMAN, width = FC_WIDTH_NORMAL, full_index = 0, version = 0;
   bool colour = false, fixed_width = false;
   const FcCharSet* chars = nullptr;  // these live as long as the process
   const FcLangSet* languages = nullptr;
 
   // Smaller is nearer to what is asked for; never equal for two faces.
-  std::tuple<int, int, int, int, std::string> rank(bool bold, bool italic) const {
+  std::tuple<int, int, int, int, int, std::string> rank(bool bold, bool italic) const {
     const int slant_gap = italic ? (slant == FC_SLANT_ITALIC ? 0 : slant == FC_SLANT_OBLIQUE ? 1 : 1000) : std::abs(slant - FC_SLANT_ROMAN);
     return {slant_gap, std::abs(width - FC_WIDTH_NORMAL), std::abs(weight - (bold ? FC_WEIGHT_BOLD : FC_WEIGHT_REGULAR)), full_index,
+            -version,  // of two releases of a family the newer one, as fontconfig itself prefers it
             location.path};
   }
 };
@@ -55,7 +56,7 @@ FamilyTable read_fontconfig() {
   if (!config) return table;
   FcPattern* any = FcPatternCreate();
   FcObjectSet* objects = FcObjectSetBuild(FC_FAMILY, FC_FILE, FC_INDEX, FC_WEIGHT, FC_SLANT, FC_WIDTH, FC_SCALABLE, FC_COLOR, FC_SPACING,
-                                          FC_CHARSET, FC_LANG, static_cast<char*>(nullptr));
+                                          FC_CHARSET, FC_LANG, FC_FONTVERSION, static_cast<char*>(nullptr));
   FcFontSet* fonts = FcFontList(config, any, objects);
   for (int i = 0; fonts && i < fonts->nfont; ++i) {
     FcPattern* font = fonts->fonts[i];
@@ -69,6 +70,7 @@ FamilyTable read_fontconfig() {
     face.weight = get_int(font, FC_WEIGHT, FC_WEIGHT_REGULAR);
     face.slant = get_int(font, FC_SLANT, FC_SLANT_ROMAN);
     face.width = get_int(font, FC_WIDTH, FC_WIDTH_NORMAL);
+    face.version = get_int(font, FC_FONTVERSION, 0);
     face.fixed_width = get_int(font, FC_SPACING, FC_PROPORTIONAL) >= FC_DUAL;
     face.colour = colour;
     FcCharSet* chars = nullptr;
