@@ -1412,7 +1412,7 @@ class VisionTokens:
 
     def quantize(self, kind: str) -> ...:
         """
-        In float32, float16, int8 or int4: the tokens as they come back, error and bytes.
+        In float32, float16, int8, int4 or binary: the tokens as they come back, error and bytes.
         """
 
     def save(self, path: str, kind: str='keep') -> None:

@@ -150,6 +150,7 @@ __all__ = [
     "Views",
     "VisionTokens",
     "WeightsError",
+    "__version__",
     "ablate",
     "ablation_figure",
     "average_tokens",
@@ -202,5 +203,4 @@ __all__ = [
     "token_grids",
     "train",
     "write_page",
-    "__version__",
 ]

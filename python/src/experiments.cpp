@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings.h"
+#include "edit_name.h"
 #include "fovea/experiments/curve.h"
 #include "fovea/experiments/info.h"
 #include "fovea/experiments/run_folder.h"
@@ -10,19 +11,6 @@
 namespace fovea::python {
 
 using namespace experiments;
-
-namespace {
-
-const char* edit_name(EditKind kind) {
-  switch (kind) {
-    case EditKind::kMatch: return "match";
-    case EditKind::kSubstitute: return "substitute";
-    case EditKind::kInsert: return "insert";
-    default: return "delete";
-  }
-}
-
-}  // namespace
 
 void bind_experiments(py::module_& m) {
   bind_config<CurveConfig>(m);

@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "bindings.h"
+#include "edit_name.h"
 #include "fovea/base/utf8.h"
 #include "fovea/experiments/score_verb.h"
 #include "fovea/metrics/edit_distance.h"
@@ -40,15 +41,6 @@ Tokens units(const std::string& text, const std::string& unit) {
   if (unit == "graphemes") return graphemes(points(text));
   if (unit == "words") return split_words(points(text));
   throw ConfigError("[metrics] unit must be characters, graphemes or words, got '" + unit + "'");
-}
-
-const char* edit_name(EditKind kind) {
-  switch (kind) {
-    case EditKind::kMatch: return "match";
-    case EditKind::kSubstitute: return "substitute";
-    case EditKind::kInsert: return "insert";
-    default: return "delete";
-  }
 }
 
 py::dict of_rouge(const Rouge& r) {

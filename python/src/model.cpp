@@ -80,7 +80,7 @@ void bind_model(py::module_& m) {
            "Without the named tokens: remove (a shorter sequence), zero or mean.")
       .def("prune", &prune, py::arg("keep"), py::arg("by") = "norm", py::arg("how") = "remove", py::call_guard<py::gil_scoped_release>(),
            "Keeps so many tokens: of the largest norm, of the smallest (small-norm), or evenly spread (even).")
-      .def("quantize", &quantize, py::arg("kind"), py::call_guard<py::gil_scoped_release>(), "In float32, float16, int8 or int4: the tokens as they come back, error and bytes.")
+      .def("quantize", &quantize, py::arg("kind"), py::call_guard<py::gil_scoped_release>(), "In float32, float16, int8, int4 or binary: the tokens as they come back, error and bytes.")
       .def_static("load", &load_vision_tokens, py::arg("path"), py::call_guard<py::gil_scoped_release>())
       .def("__len__", &VisionTokens::num_vision_tokens)
       .def("__repr__", [](const VisionTokens& t) {

@@ -118,7 +118,7 @@ void bind_tasks(py::module_& m) {
         };
         {
           py::gil_scoped_release release;
-          callbacks.versions = library_versions();
+          callbacks.versions = experiments::library_versions();
           callbacks.hardware = hardware();
           EvalConfig resolved = config;
           std::unique_ptr<PageReader> pages;
@@ -170,7 +170,7 @@ void bind_tasks(py::module_& m) {
         Json result;
         {
           py::gil_scoped_release release;
-          callbacks.versions = library_versions();
+          callbacks.versions = experiments::library_versions();
           callbacks.hardware = hardware();
           callbacks.make_reader = make_reader;
           result = run_sweep(config, callbacks);

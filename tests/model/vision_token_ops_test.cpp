@@ -121,6 +121,12 @@ TEST(VisionTokenOps, FewerBitsWithTheirError) {
     fs::remove(path);
   }
   EXPECT_LT(last, 0.2);
+  auto both = tokens;
+  both.sequence = at::randn({tokens.sequence.size(0), 16});
+  const auto signs = quantize(both, "binary");
+  EXPECT_TRUE(torch::equal(signs.tokens.sequence.sign(), both.sequence.sign()));
+  EXPECT_TRUE(torch::allclose(signs.tokens.sequence.abs().select(1, 0), both.sequence.abs().mean(1), 1e-3));
+  EXPECT_EQ(signs.num_bytes, both.sequence.size(0) * (2 + 2));
   EXPECT_THROW(quantize(tokens, "int2"), ConfigError);
   auto huge = tokens;
   huge.sequence = tokens.sequence * 1e6;

@@ -171,7 +171,7 @@ def test_the_packaged_points_are_the_papers(root: Path) -> None:
 
 
 def test_the_same_rows_give_the_same_figure(tmp_path: Path) -> None:
-    row = {c: 0.5 for c in COLUMNS} | {"budget": 100, "ratio_measured": 9.9, "font": "F", "text_kind": "prose"}
+    row = dict.fromkeys(COLUMNS, 0.5) | {"budget": 100, "ratio_measured": 9.9, "font": "F", "text_kind": "prose"}
     rows = [row, {**row, "ratio_measured": 19.0}]
     one = [p.read_bytes() for p in figures.save(figures.curve_figure(rows), tmp_path / "a")]
     two = [p.read_bytes() for p in figures.save(figures.curve_figure(rows), tmp_path / "b")]

@@ -238,7 +238,7 @@ def test_map_page() -> None:
     token = grid_map.grid.token_at(100, 70)
     assert token == 11 and grid_map.grid.position_of(token) == 12
     for i in grid_map.chars_of_token(token):
-        x0, y0, x1, y1 = grid_map.grid.token_rect(token)
+        x0, _, x1, y1 = grid_map.grid.token_rect(token)
         box = page.chars[i]
         assert box["x0_px"] < x1 and (box["x1_px"] > x0 or box["x0_px"] == box["x1_px"]) and box["y0_px"] < y1
     assert grid_map.to_dict()["num_glyphs_cut_by_token"] == grid_map.num_glyphs_cut_by_token > 0

@@ -171,8 +171,12 @@ QuantizedTokens quantize(const VisionTokens& tokens, const std::string& kind) {
     const auto q = weights::quantize_int4(original);
     stored = weights::dequantize_int4(q.values, q.scale, original.sizes());
     out.num_bytes = int64_t(q.values.nbytes() + q.scale.nbytes());
+  } else if (kind == "binary") {
+    const auto scale = original.abs().mean(1, /*keepdim=*/true).to(at::kHalf);
+    stored = at::where(original < 0, -scale.to(at::kFloat), scale.to(at::kFloat));
+    out.num_bytes = original.size(0) * ((original.size(1) + 7) / 8) + int64_t(scale.nbytes());
   } else {
-    throw ConfigError("[quantize] kind must be float32, float16, int8 or int4, got '" + kind + "'");
+    throw ConfigError("[quantize] kind must be float32, float16, int8, int4 or binary, got '" + kind + "'");
   }
   const auto error = (stored - original).to(at::kDouble);
   const double norm = original.to(at::kDouble).norm().item<double>();

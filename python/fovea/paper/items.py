@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import functools
+import itertools
 import tomllib
 from importlib import resources
 
@@ -74,7 +75,7 @@ def slips() -> list[str]:
             out.append(f"Fox, {row['vision_tokens']} tokens, {row['text_tokens_min_inclusive']}-{row['text_tokens_max_exclusive']}: table 2 prints {table}, figure 1a {figure}")
     for tokens in ("64", "100"):
         rows = [row for row in published("fox") if row["vision_tokens"] == tokens]
-        for before, after in zip(rows, rows[1:], strict=False):
+        for before, after in itertools.pairwise(rows):
             if float(after["precision_percent_table2"]) > float(before["precision_percent_table2"]):
                 out.append(
                     f"Fox, {tokens} tokens: precision rises from {before['precision_percent_table2']} to {after['precision_percent_table2']} as pages grow from "

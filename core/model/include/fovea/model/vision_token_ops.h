@@ -35,7 +35,8 @@ struct QuantizedTokens {
   int64_t num_bytes = 0;          ///< scales included
   int64_t num_bytes_original = 0; ///< in the type that they had
 };
-/// kind   float32 | float16 | int8 (a scale a vector) | int4 (a scale each 32 numbers; needs an even width)
+/// kind   float32 | float16 | int8 (a scale a vector) | int4 (a scale each 32 numbers; needs an even width) | binary (signs, times the vector's mean magnitude;
+///        a measure, not a file format: save_vision_tokens has the others)
 /// Errors: ConfigError (another kind, an odd width, values that float16 cannot hold).
 QuantizedTokens quantize(const VisionTokens& tokens, const std::string& kind);
 
