@@ -8,6 +8,10 @@ function(fovea_add_library name)
   target_link_libraries(fovea_${name} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
   if(arg_TORCH)
     fovea_use_torch(fovea_${name})
+    # Most of such a file's time goes into LibTorch's templates, whatever it holds itself: several a unit share them.
+    if(FOVEA_UNITY)
+      set_target_properties(fovea_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+    endif()
   endif()
 endfunction()
 

@@ -18,7 +18,7 @@
 namespace fovea::weights {
 namespace {
 
-using Json = nlohmann::json;
+using HeaderJson = nlohmann::json;
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the reference implementation's bound
 
 struct DtypeName {
@@ -31,12 +31,12 @@ const DtypeName kDtypes[] = {{"BF16", torch::kBFloat16}, {"F16", torch::kFloat16
                              {"BOOL", torch::kBool}};
 
 /// A value as an error message shows it: bounded, whatever the file holds.
-std::string show(const Json& value) {
-  std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+std::string show(const HeaderJson& value) {
+  std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true, HeaderJson::error_handler_t::replace);
   if (text.size() > 80) text = text.substr(0, 80) + "...";
   return text;
 }
-std::string show_name(const std::string& name) { return show(Json(name)); }
+std::string show_name(const std::string& name) { return show(HeaderJson(name)); }
 
 }  // namespace
 
@@ -104,18 +104,18 @@ void SafetensorsFile::read_header() {
 
   // JSON libraries keep the last of two equal keys, so equal names have to be caught while parsing.
   std::vector<std::set<std::string>> keys;
-  const auto on_event = [&](int, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
+  const auto on_event = [&](int, HeaderJson::parse_event_t event, HeaderJson& parsed) {
+    if (event == HeaderJson::parse_event_t::object_start) keys.emplace_back();
+    if (event == HeaderJson::parse_event_t::object_end) keys.pop_back();
+    if (event == HeaderJson::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
       fail("header names " + show(parsed) + " twice");
     return true;
   };
-  Json header;
+  HeaderJson header;
   const char* text = mapping_->data + 8;
   try {
-    header = Json::parse(text, text + header_size, on_event);
-  } catch (const Json::exception& e) {
+    header = HeaderJson::parse(text, text + header_size, on_event);
+  } catch (const HeaderJson::exception& e) {
     fail(std::string("header is not JSON: ") + e.what());
   }
   if (!header.is_object()) fail("header must be a JSON object, got " + show(header));
