@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import fovea
-from fovea import _C
+from fovea.metrics import bootstrap_mean
 
 ROOT = Path(__file__).resolve().parents[3]
 FORMS = ["float32", "float16", "int8", "int4", "binary"]
@@ -68,7 +68,7 @@ def main() -> None:
             stored = [t.quantize(form) for t in tokens]
             readings = fovea.decode([q.tokens for q in stored])
             scores = [fovea.score(page.text, reading) for page, reading in zip(pages, readings, strict=True)]
-            low, high = _C.bootstrap_mean([s.precision for s in scores])
+            low, high = bootstrap_mean([s.precision for s in scores])
             num_chars = sum(s.num_ref_chars for s in scores)
             positions = sum(t.num_decoder_positions for t in tokens)
             bits_a_token = 8 * sum(q.num_bytes for q in stored) / positions  # separators are stored like tokens; each costs the same
