@@ -3,14 +3,11 @@
 Bindings of Fovea's C++ libraries, a function a folder; the package `fovea` is the way in.
 """
 from __future__ import annotations
-
 import collections.abc
-import typing
-
 import numpy
 import numpy.typing
 import torch
-
+import typing
 __all__: list[str] = ['AblateCellConfig', 'AblateConfig', 'AutoModeConfig', 'ClipConfig', 'CompressorConfig', 'ConfigError', 'ConvertConfig', 'CurriculumConfig', 'CurveConfig', 'CurveStyle', 'DecoderConfig', 'Degradations', 'DegradeReport', 'EncoderConfig', 'Error', 'EvalConfig', 'FitConfig', 'FoxConfig', 'GenerateConfig', 'GridMap', 'GroundedBox', 'GroundedItem', 'GroundedText', 'Image', 'InfoConfig', 'InkEstimate', 'InternalError', 'IoError', 'LanguageModel', 'LawConfig', 'MapConfig', 'ModelConfig', 'ObjectiveConfig', 'OmniDocBenchConfig', 'OptimizerConfig', 'OracleConfig', 'Page', 'PageReport', 'ParagraphStyle', 'QuantizedTokens', 'ReadConfig', 'Reader', 'Reading', 'RenderConfig', 'RenderError', 'Renderer', 'SamConfig', 'Score', 'ShapeError', 'SquareFit', 'Style', 'StyleSheet', 'StyledText', 'SweepConfig', 'TextEncoderConfig', 'TextScoreConfig', 'TextSpan', 'TokenCounts', 'TokenFit', 'TokenGrid', 'Tokenizer', 'TrainConfig', 'TrainPagesConfig', 'TrainerConfig', 'UnsupportedError', 'ViewConfig', 'Views', 'VisionTokens', 'WeightsError', 'auto_modes', 'average_tokens', 'batch_shape', 'bleu', 'bootstrap_mean', 'character_error_rate', 'check_read', 'chrf', 'collect_sweep', 'contact_sheet', 'control_names', 'convert_model', 'count_tokens', 'crop', 'decode_image', 'degrade_image', 'degrade_page', 'describe_info', 'describe_log', 'describe_score', 'describe_seconds', 'describe_training_plan', 'draw_map', 'draw_map_layer', 'edit_distance', 'edit_script', 'error_picture', 'estimate_eval', 'estimate_ink', 'expected_score', 'fitted_style', 'font_families', 'font_file', 'freeze_sweep', 'generate_config', 'graphemes', 'hash_of_model', 'image_file', 'image_from_array', 'jieba_cut', 'law_of_curve', 'letter_information', 'library_versions', 'load_style', 'look_back', 'make_views', 'map_page', 'markdown_to_styled_text', 'meteor', 'mode_names', 'model_info', 'normalize_space', 'normalized_to_source', 'paired_bootstrap', 'parse_grounded', 'plan_ablation', 'plan_training', 'preset', 'preset_names', 'prompt_text', 'read_fox', 'read_image', 'read_map', 'read_omnidocbench', 'read_page', 'read_question_pairs', 'read_table', 'read_text', 'read_toml', 'reading_facts', 'render_batch', 'render_versions', 'resize_bicubic', 'rouge_l', 'run_ablate_cell', 'run_ablation', 'run_curve', 'run_eval', 'run_map', 'run_read', 'run_render', 'run_sweep', 'run_train', 'save_random_model', 'score_fox', 'score_omnidocbench', 'score_text', 'score_texts', 'set_overlap', 'style_names', 'style_text', 'summary_columns', 'sweep_cells_of', 'task_names', 'teds', 'text_metric_names', 'to_pdf', 'token_grids', 'validate_style', 'word_error_rate', 'write_page']
 
 class Error(Exception):
