@@ -1,7 +1,9 @@
 #include "fovea/decoder/decoder.h"
 
+#include "few_rows.h"
 #include "fovea/base/error.h"
-#include "fovea/cuda/ops.h"
+#include "fovea/nn/checkpoint.h"
+#include "fovea/cuda/decode.h"
 
 namespace fovea::decoder {
 
@@ -23,13 +25,10 @@ KvCache::KvCache(const DecoderConfig& c, int64_t batch, int64_t capacity, const 
       list->push_back(at::empty({batch, c.num_key_value_heads, 0, c.head_dim}, at::TensorOptions().device(device).dtype(dtype)));
 }
 
-// Room for `positions` positions, the first length_ of the given rows (all if undefined) copied.
-static at::Tensor resized(const at::Tensor& old, int64_t positions, int64_t length, const at::Tensor& rows) {
-  auto out = at::empty({rows.defined() ? rows.size(0) : old.size(0), old.size(1), positions, old.size(3)}, old.options());
-  if (length > 0) {
-    const auto filled = old.narrow(2, 0, length);
-    out.narrow(2, 0, length).copy_(rows.defined() ? filled.index_select(0, rows) : filled);
-  }
+// Room for `positions` positions, the first length_ copied.
+static at::Tensor resized(const at::Tensor& old, int64_t positions, int64_t length) {
+  auto out = at::empty({old.size(0), old.size(1), positions, old.size(3)}, old.options());
+  if (length > 0) out.narrow(2, 0, length).copy_(old.narrow(2, 0, length));
   return out;
 }
 
@@ -39,15 +38,15 @@ std::pair<at::Tensor, at::Tensor> KvCache::append(int64_t layer, const at::Tenso
     throw ShapeError("[KvCache] " + std::to_string(end) + " positions do not fit a cache of " + std::to_string(capacity_));
   for (auto [list, value] : {std::pair{&keys_, &k}, std::pair{&values_, &v}}) {
     at::Tensor& store = (*list)[layer];
-    if (store.size(2) < end) store = resized(store, std::min(capacity_, std::max<int64_t>(end + 256, store.size(2) * 3 / 2)), length_, {});
+    if (store.size(2) < end) store = resized(store, std::min(capacity_, std::max<int64_t>(end + 256, store.size(2) * 3 / 2)), length_);
     store.narrow(2, length_, k.size(2)).copy_(*value);
   }
   return {keys_[layer].narrow(2, 0, end), values_[layer].narrow(2, 0, end)};
 }
 
-void KvCache::keep(const at::Tensor& rows) {
-  for (auto* list : {&keys_, &values_})
-    for (auto& store : *list) store = resized(store, store.size(2), length_, rows);
+// Whether the joined weights are still what `first` is a part of.
+static bool holds(const at::Tensor& joined, const at::Tensor& first) {
+  return joined.defined() && !at::GradMode::is_enabled() && joined.const_data_ptr() == first.const_data_ptr() && joined.scalar_type() == first.scalar_type();
 }
 
 DecoderAttentionImpl::DecoderAttentionImpl(const DecoderConfig& c, const nn::Factory& factory) : config_(c) {
@@ -59,13 +58,16 @@ DecoderAttentionImpl::DecoderAttentionImpl(const DecoderConfig& c, const nn::Fac
   if (c.qk_norm) q_gain = register_parameter("q_gain", factory.empty({c.num_attention_heads}));
 }
 
-at::Tensor DecoderAttentionImpl::forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, int64_t layer, Taps* taps) {
+at::Tensor DecoderAttentionImpl::project(const at::Tensor& x) {
+  if (holds(joined_, q_proj->weight)) return at::linear(x, joined_);
   // With gradients one product with the joined weights; without, joining would cost more than three products.
-  const auto packed = at::GradMode::is_enabled()
-      ? at::linear(x, at::cat({q_proj->weight, k_proj->weight, v_proj->weight}))
-      : at::cat({q_proj(x), k_proj(x), v_proj(x)}, -1);
+  if (at::GradMode::is_enabled()) return at::linear(x, at::cat({q_proj->weight, k_proj->weight, v_proj->weight}));
+  return at::cat({few_rows_linear(q_proj, x), few_rows_linear(k_proj, x), few_rows_linear(v_proj, x)}, -1);
+}
+
+at::Tensor DecoderAttentionImpl::forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, int64_t layer, Taps* taps) {
   auto [q, k, v] = cuda::qk_norm_rope(
-      packed, {config_.num_attention_heads, config_.num_key_value_heads, config_.head_dim, config_.qk_norm, config_.rms_norm_eps},
+      project(x), {config_.num_attention_heads, config_.num_key_value_heads, config_.head_dim, config_.qk_norm, config_.rms_norm_eps},
       nn::as_float(q_gain), rotary.cos, rotary.sin);
   if (taps && taps->qk_layer == layer) taps->q = q, taps->k = k;
   if (cache) std::tie(k, v) = cache->append(layer, k, v);
@@ -80,7 +82,8 @@ GatedMlpImpl::GatedMlpImpl(int64_t width, int64_t hidden, const nn::Factory& fac
 }
 
 at::Tensor GatedMlpImpl::forward(const at::Tensor& x) {
-  if (!at::GradMode::is_enabled()) return down_proj(at::silu(gate_proj(x)).mul_(up_proj(x)));
+  if (holds(joined_, gate_proj->weight)) return down_proj(cuda::swiglu(at::linear(x, joined_)));
+  if (!at::GradMode::is_enabled()) return few_rows_linear(down_proj, at::silu(few_rows_linear(gate_proj, x)).mul_(few_rows_linear(up_proj, x)));
   const auto packed = at::linear(x, at::cat({gate_proj->weight, up_proj->weight}));
   return down_proj(cuda::swiglu(packed));
 }
@@ -99,21 +102,14 @@ MoeImpl::MoeImpl(const DecoderConfig& c, const nn::Factory& factory) : config_(c
 
 at::Tensor MoeImpl::forward(const at::Tensor& x) {
   const auto rows = x.reshape({-1, x.size(-1)});  // [N, D]
-  const auto scores = at::softmax(at::linear(rows.to(at::kFloat), gate->weight.to(at::kFloat)), -1);
-  // A stable sort, so that equal scores go to the lowest index on every device.
-  const auto [sorted, order] = scores.sort(/*stable=*/true, /*dim=*/-1, /*descending=*/true);
-  const auto weights = sorted.slice(1, 0, config_.num_experts_per_tok), chosen = order.slice(1, 0, config_.num_experts_per_tok);
-  auto routed = at::zeros({rows.size(0), rows.size(1)}, rows.options().dtype(at::kFloat));
-  for (size_t e = 0; e < experts_.size(); ++e) {
-    const auto hits = (chosen == int64_t(e)).nonzero();  // [hits, 2]: row, slot
-    if (hits.size(0) == 0) continue;
-    const auto at_row = hits.select(1, 0), slot = hits.select(1, 1);
-    const auto out = experts_[e](rows.index_select(0, at_row)).to(at::kFloat);
-    routed = routed.index_add(0, at_row, out * weights.index({at_row, slot}).unsqueeze(1));
+  const auto shared = shared_experts ? shared_experts(rows) : at::Tensor();
+  if (holds(gate_up_, experts_.front()->gate_proj->weight)) {
+    const auto routes = cuda::route(rows, gate->weight, config_.num_experts_per_tok);
+    return cuda::expert_mlps(rows, gate_up_, down_, routes, shared).view(x.sizes());
   }
-  auto sum = routed.to(x.scalar_type());
-  if (shared_experts) sum = sum + shared_experts(rows);
-  return sum.view(x.sizes());
+  const auto routes = cuda::twin::route(rows, gate->weight, config_.num_experts_per_tok);
+  const auto routed = cuda::twin::grouped_experts(rows, routes, int64_t(experts_.size()), [&](int64_t e, const at::Tensor& mine) { return experts_[size_t(e)](mine); });
+  return (shared.defined() ? routed + shared : routed).view(x.sizes());
 }
 
 DecoderLayerImpl::DecoderLayerImpl(const DecoderConfig& c, int64_t index, const nn::Factory& factory) : index_(index) {
@@ -146,13 +142,22 @@ DecoderImpl::DecoderImpl(const DecoderConfig& c, const nn::Factory& factory) : c
   lm_head = register_module("lm_head", nn::Linear(c.hidden_size, c.vocab_size, false, factory));
 }
 
+void DecoderImpl::prepare(int64_t count, const at::Device& device) {
+  if (!rotary_.defined() || rotary_.cos.size(0) < count || rotary_.cos.device() != device)
+    rotary_ = nn::Rotary::line(0, std::max(count, config.max_position_embeddings), config.head_dim, config.rope_theta, device);
+}
+
 at::Tensor DecoderImpl::forward(const at::Tensor& inputs, KvCache* cache, Taps* taps) {
   const int64_t first = cache ? cache->length() : 0, count = inputs.size(1);
-  if (!rotary_.defined() || rotary_.cos.size(0) < first + count || rotary_.cos.device() != inputs.device())
-    rotary_ = nn::Rotary::line(0, std::max(first + count, config.max_position_embeddings), config.head_dim, config.rope_theta, inputs.device());
+  prepare(first + count, inputs.device());
   const nn::Rotary rotary{rotary_.cos.narrow(0, first, count), rotary_.sin.narrow(0, first, count)};
   auto x = inputs;
-  for (auto& layer : layers_) x = layer(x, rotary, cache, taps);
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    auto& layer = layers_[i];
+    const bool tapped = taps && (taps->qk_layer == int64_t(i) || taps->hidden_layer == int64_t(i));
+    if (cache || tapped) x = layer(x, rotary, cache, taps);
+    else x = nn::checkpointed(x, [&layer, rotary](const at::Tensor& y) { return layer(y, rotary, nullptr, nullptr); });
+  }
   if (cache) cache->advance(count);
   return norm(x);
 }

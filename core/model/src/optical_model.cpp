@@ -182,58 +182,6 @@ std::string prompt_text(const std::string& name) {
   return name;
 }
 
-std::vector<Reading> Reader::decode(const std::vector<const VisionTokens*>& tokens, const decoder::GenerateConfig& options,
-                                    const std::function<void(size_t, const Reading&)>& on_done,
-                                    const std::function<void(size_t)>& on_step, const std::string& prompt,
-                                    const std::function<void(size_t, const std::string&)>& on_text) {
-  torch::NoGradGuard no_grad;
-  const bool prompted = config_.sequence == "begin-vision-prompt";
-  if (!prompted && !prompt.empty()) throw ConfigError("[decode] " + config_.name + " reads pages without a prompt, got '" + prompt + "'");
-  if (tokens.empty()) return {};
-  std::vector<at::Tensor> sequences;
-  for (const VisionTokens* page : tokens) {
-    if (page->sequence.dim() != 2 || page->sequence.size(1) != config_.decoder.hidden_size)
-      throw ShapeError("[decode] vision tokens must be [positions, " + std::to_string(config_.decoder.hidden_size) + "] for " +
-                       config_.name + ", got " + c10::str(page->sequence.sizes()));
-    if (page->sequence.size(0) != tokens[0]->sequence.size(0))
-      throw ShapeError("[decode] pages of one call must have the same number of positions, got " +
-                       std::to_string(tokens[0]->sequence.size(0)) + " and " + std::to_string(page->sequence.size(0)));
-    sequences.push_back(page->sequence);
-  }
-  const auto vision = at::stack(sequences).to(device_, dtype_);  // [B, P, D]
-  const auto embedded = [&](const std::vector<int64_t>& ids) {  // [B, num, D]
-    return model_->decoder->embed(at::tensor(ids, at::kLong).to(device_).unsqueeze(0)).expand({vision.size(0), int64_t(ids.size()), vision.size(2)});
-  };
-  at::Tensor inputs;
-  std::vector<int32_t> prompt_ids;
-  if (prompted) {
-    const std::string text = prompt_text(prompt), mark = "<image>";
-    const size_t at = text.find(mark);
-    if (at == std::string::npos || text.find(mark, at + 1) != std::string::npos)
-      throw ConfigError("[decode] a prompt must have exactly one <image>, or be one of free-ocr, markdown, ocr, figure, describe, locate:WORDS; got '" + text + "'");
-    std::vector<int64_t> before = {config_.decoder.bos_token_id}, after;
-    for (auto id : tokenizer_.encode(text.substr(0, at), /*match_added_tokens=*/true)) before.push_back(id);
-    for (auto id : tokenizer_.encode(text.substr(at + mark.size()), /*match_added_tokens=*/true)) after.push_back(id);
-    prompt_ids.assign(before.begin(), before.end());
-    prompt_ids.insert(prompt_ids.end(), size_t(vision.size(1)), int32_t(config_.image_token_id));
-    prompt_ids.insert(prompt_ids.end(), after.begin(), after.end());
-    inputs = after.empty() ? at::cat({embedded(before), vision}, 1) : at::cat({embedded(before), vision, embedded(after)}, 1);
-  } else {
-    inputs = at::cat({vision, embedded({config_.decoder.bos_token_id})}, 1);
-    prompt_ids.assign(size_t(vision.size(1)), int32_t(config_.image_token_id));
-    prompt_ids.push_back(int32_t(config_.decoder.bos_token_id));
-  }
-  std::vector<Reading> out(tokens.size());
-  const auto finished = [&](size_t i, const decoder::Generated& generated) {
-    out[i] = {tokenizer_.decode(generated.ids, /*skip_special=*/!prompted), generated};
-    if (on_done) on_done(i, out[i]);
-  };
-  std::function<void(size_t, const std::vector<int32_t>&)> grown;
-  if (on_text) grown = [&](size_t i, const std::vector<int32_t>& ids) { on_text(i, tokenizer_.decode(ids, !prompted)); };
-  decoder::generate(*model_->decoder, inputs, options, finished, on_step, prompt_ids, grown);
-  return out;
-}
-
 weights::SaveReport save_model(const std::string& folder, const OpticalModel& model, const weights::SaveOptions& options) {
   make_writable_folder(folder);
   const auto report = weights::save_weights(folder, published_tensors(model), options);

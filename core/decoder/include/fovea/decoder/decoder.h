@@ -8,9 +8,11 @@
 
 namespace fovea::decoder {
 
-class CpuDecoder;  // src/cpu_decoder.h: reads the weights of the layers below
+class CpuDecoder;    // src/cpu_decoder.h: reads the weights of the layers below
+class PagedDecoder;  // src/paged_decoder.h: a step over a cache in pages
 
-/// Keys and values of the positions so far; grows as needed up to its capacity. All sequences of a batch have the same length.
+/// Keys and values of the positions so far; grows as needed up to its capacity. All sequences of a batch have the same length: for prompts and
+/// for texts that are there already; generation goes on in pages (engine.h).
 class KvCache {
  public:
   KvCache(const DecoderConfig& config, int64_t batch, int64_t capacity, const at::Device& device, at::ScalarType dtype);
@@ -19,11 +21,11 @@ class KvCache {
   /// Appends k, v [B, Hk, T, d] of one layer; returns views of all so far. The length moves on with advance().
   std::pair<at::Tensor, at::Tensor> append(int64_t layer, const at::Tensor& k, const at::Tensor& v);
   void advance(int64_t count) { length_ += count; }
-  /// Keeps the given sequences only (int64 [B']).
-  void keep(const at::Tensor& rows);
   /// Keys and values of a layer so far, [B, Hk, length, d], views.
   at::Tensor keys(int64_t layer) const { return keys_[size_t(layer)].narrow(2, 0, length_); }
   at::Tensor values(int64_t layer) const { return values_[size_t(layer)].narrow(2, 0, length_); }
+  /// The same up to the capacity, which one append() of all positions has filled: what follows the last position is not set.
+  std::pair<at::Tensor, at::Tensor> whole(int64_t layer) const { return {keys_[size_t(layer)], values_[size_t(layer)]}; }
 
  private:
   int64_t length_ = 0, capacity_;
@@ -45,9 +47,12 @@ class DecoderAttentionImpl : public torch::nn::Module {
 
  private:
   friend class CpuDecoder;
+  friend class PagedDecoder;
   DecoderConfig config_;
+  at::Tensor project(const at::Tensor& x);  ///< [..., D] -> [..., (H + 2 Hk) d]
   nn::Linear q_proj{nullptr}, k_proj{nullptr}, v_proj{nullptr}, o_proj{nullptr};
   at::Tensor q_gain;
+  at::Tensor joined_;  ///< the three weights side by side, if join_weights was called
 };
 TORCH_MODULE(DecoderAttention);
 
@@ -59,7 +64,10 @@ class GatedMlpImpl : public torch::nn::Module {
 
  private:
   friend class CpuDecoder;
+  friend class PagedDecoder;
+  friend class MoeImpl;
   nn::Linear gate_proj{nullptr}, up_proj{nullptr}, down_proj{nullptr};
+  at::Tensor joined_;  ///< gate and up side by side, if join_weights was called
 };
 TORCH_MODULE(GatedMlp);
 
@@ -70,10 +78,12 @@ class MoeImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x);
 
  private:
+  friend class PagedDecoder;
   DecoderConfig config_;
   nn::Linear gate{nullptr};
   std::vector<GatedMlp> experts_;
   GatedMlp shared_experts{nullptr};
+  at::Tensor gate_up_, down_;  ///< all experts' weights side by side [E, 2 I, D], [E, D, I], if join_weights was called
 };
 TORCH_MODULE(Moe);
 
@@ -84,6 +94,7 @@ class DecoderLayerImpl : public torch::nn::Module {
 
  private:
   friend class CpuDecoder;
+  friend class PagedDecoder;
   int64_t index_;
   nn::Norm input_layernorm{nullptr}, post_attention_layernorm{nullptr};
   DecoderAttention self_attn{nullptr};
@@ -99,10 +110,13 @@ class DecoderImpl : public torch::nn::Module {
   /// Inputs [B, T, D] -> normed hidden states [B, T, D]. Positions go on from the cache's length (0 without one).
   at::Tensor forward(const at::Tensor& inputs, KvCache* cache = nullptr, Taps* taps = nullptr);
   at::Tensor logits(const at::Tensor& hidden) { return lm_head(hidden); }  ///< [..., D] -> [..., V]
+  /// Makes the angles of positions 0..count now; forward() on several threads needs them there.
+  void prepare(int64_t count, const at::Device& device);
   const DecoderConfig config;
 
  private:
   friend class CpuDecoder;
+  friend class PagedDecoder;
   nn::Embedding embed_tokens{nullptr};
   std::vector<DecoderLayer> layers_;
   nn::Norm norm{nullptr};
@@ -110,5 +124,9 @@ class DecoderImpl : public torch::nn::Module {
   nn::Rotary rotary_;  ///< cached angles of positions 0..n
 };
 TORCH_MODULE(Decoder);
+
+/// Lays weights that are multiplied together side by side (query, key and value; gate and up; all experts of a layer): the parameters become
+/// views of the joined tensors, layer by layer, so that no more than one layer is in memory twice. Moving the module afterwards undoes it.
+void join_weights(DecoderImpl& decoder);
 
 }  // namespace fovea::decoder

@@ -16,7 +16,7 @@ struct GenerateConfig {
   int64_t loop_min_tokens = 48;       ///< and the repeated tail must be at least this long
   int64_t ngram_size = 0;             ///< an n-gram of this length is not written twice; 0: no ban
   int64_t ngram_window = 0;           ///< unless it began more than so many ids ago; 0: ever, the prompt included
-  std::vector<int64_t> ngram_exempt;  ///< ids that are never banned
+  std::vector<int64_t> ngram_exempt = {};  ///< ids that are never banned
 
   template <class V> void visit_fields(V& v) {
     v.field("max_new_tokens", max_new_tokens, "most text tokens a page", {.min = 1});
@@ -38,16 +38,18 @@ const char* stop_reason_name(StopReason reason);  ///< end | length | loop
 struct Generated {
   std::vector<int32_t> ids;            ///< without the end id; a loop is cut to one copy of its block
   std::vector<float> probabilities;    ///< of each id
+  std::vector<float> entropies;        ///< of what each id was chosen from, in nats
   StopReason reason = StopReason::kEnd;
   int64_t loop_period = 0;             ///< of a kLoop stop, in tokens
+  int64_t loop_begin = 0;              ///< and where in ids its block stands
+  int64_t loop_repeats = 0;            ///< and how often it had been written, the first time included
 };
 
 /// Continues each prompt. prompts [B, T, D] (vision tokens with the begin token's embedding at the end, say).
 /// on_done(index, result) is called as soon as a sequence is finished, in order of finishing; on_step(num_tokens) after each step with the
 /// tokens since the last call; on_ids(index, ids) now and then with all that a sequence has so far, for those who show it growing. All run on the
-/// calling thread, and what they throw ends the generation. Sequences that are done leave the
-/// batch. On a CPU a dense float32 decoder with 8-bit weights (nn::pack_int8) takes a path of its own, on at::get_num_threads() threads:
-/// steps of a sequence then give the same bits on any number of threads and in any company.
+/// calling thread, and what they throw ends the generation. An Engine (engine.h) of this call alone does the work; for prompts of different lengths, and
+/// more of them while others are being written, use one of your own.
 /// prompt_ids: the prompt's ids (of every sequence alike), for a ban on n-grams without a window; vision tokens stand there with an id of their own.
 /// Errors: ShapeError if the prompt leaves no position.
 std::vector<Generated> generate(DecoderImpl& decoder, const at::Tensor& prompts, const GenerateConfig& config,

@@ -14,6 +14,7 @@ struct ModelConfig {
   decoder::DecoderConfig decoder;
   std::string tokenizer = "tokenizer.json";  ///< file in the model's folder
   std::string sequence = "vision-begin";     ///< what the decoder reads: vision-begin (no prompt) | begin-vision-prompt (DeepSeek-OCR)
+  int64_t continue_token_id = -1;            ///< vision-begin: stands in the begin token's place where the text after the page is written and not the page's own; -1: the begin token
   int64_t image_token_id = 128815;           ///< stands for a vision token in the prompt's ids (begin-vision-prompt)
 
   template <class V> void visit_fields(V& v) {
@@ -24,6 +25,7 @@ struct ModelConfig {
     v.field("decoder", decoder, "vision tokens to text");
     v.field("tokenizer", tokenizer, "tokenizer file in the model's folder");
     v.field("sequence", sequence, "order of what the decoder reads", {.choices = {"vision-begin", "begin-vision-prompt"}});
+    v.field("continue_token_id", continue_token_id, "id that begins the text after the page, where a model was trained for both; -1 the begin token", {.min = -1});
     v.field("image_token_id", image_token_id, "id that stands for a vision token in a prompt", {.min = 0});
   }
 

@@ -4,6 +4,7 @@
 
 #include "fovea/base/image.h"
 #include "fovea/decoder/decoder.h"
+#include "fovea/decoder/engine.h"
 #include "fovea/decoder/generate.h"
 #include "fovea/image/views.h"
 #include "fovea/model/config.h"
@@ -63,7 +64,7 @@ class Reader {
   VisionTokens encode(const image::Views& views);
   /// Texts to grid x grid latents each, by a text-side baseline. Errors: ConfigError (this model reads pages), ShapeError.
   std::vector<VisionTokens> encode_texts(const std::vector<std::string>& texts, int64_t grid);
-  /// Vision tokens to text; all of one layout and of this model's width. Callbacks as decoder::generate.
+  /// Vision tokens to text; they may be of different layouts, all of this model's width. Callbacks as decoder::generate; what one throws ends the call.
   /// prompt   for models that take one (config().sequence): a text with one <image>, or a name that prompt_text knows; empty: "free-ocr"
   /// Models that take a prompt keep their special tokens in the text: tables, labels and boxes are made of them (text::parse_grounded).
   /// Errors: ShapeError (also a prompt longer than the decoder's positions); ConfigError (a prompt for a model that takes none, or without exactly one <image>).
@@ -71,6 +72,16 @@ class Reader {
                               const std::function<void(size_t, const Reading&)>& on_done = {},
                               const std::function<void(size_t)>& on_step = {}, const std::string& prompt = {},
                               const std::function<void(size_t, const std::string& text_so_far)>& on_text = {});
+
+  /// A page of many: queued now, decoded by step() together with whatever else is queued. Returns its number. Errors as decode.
+  int64_t submit(const VisionTokens& tokens, const decoder::GenerateConfig& config, const std::string& prompt, std::function<void(const Reading&)> on_done,
+                 std::function<void(const std::string& text_so_far)> on_text = {}, uint64_t stream = 0);
+  bool cancel(int64_t page);   ///< as decoder::Engine
+  size_t step();               ///< as decoder::Engine
+  bool idle() const;           ///< no page waits or is being decoded
+  decoder::Occupancy occupancy();
+  /// How pages are decoded together; takes effect with an engine of its own at the next page. Errors: ConfigError while pages are being decoded.
+  void set_engine(const decoder::EngineConfig& config);
   const ModelConfig& config() const { return config_; }
   const text::Tokenizer& tokenizer() const { return tokenizer_; }
   OpticalModel& model() { return model_; }
@@ -80,8 +91,11 @@ class Reader {
   ModelConfig config_;
   OpticalModel model_;
   text::Tokenizer tokenizer_;
+  decoder::Engine& engine();
   at::Device device_;
   at::ScalarType dtype_;
+  decoder::EngineConfig engine_config_;
+  std::shared_ptr<decoder::Engine> engine_;  ///< made with the first page
 };
 
 /// The text of a published prompt: free-ocr, markdown, ocr, figure, describe, locate:WORDS (where WORDS stands). Any other text is returned as it is.
