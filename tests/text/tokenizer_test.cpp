@@ -166,6 +166,10 @@ TEST(Tokenizer, RefusesWhatItCannotDo) {
   refuses("/model/merges", Json::array({"a q"}), "merge 0");
   refuses("/model/vocab", {{"a", 0}}, "256 bytes");
   refuses("/model/vocab", "none", "not a tokenizer.json");
+  for (const Json& id : {Json(2.4e39), Json(1.5), Json(-1), Json(true), Json(int64_t(1) << 31), Json("7")}) {  // the first was found by fuzzing
+    refuses("/model/vocab/a", id, "whole number");
+    refuses("/added_tokens", Json::array({{{"id", id}, {"content", "<m>"}}}), "whole number");
+  }
   refuses("/added_tokens", Json::array({{{"id", 300}, {"content", "<m>"}, {"lstrip", true}}}), "lstrip");
   EXPECT_THAT([] { make(with_steps(small_json({}), {"(a"})); }, ThrowsMessage<ConfigError>(HasSubstr("does not compile")));
   EXPECT_THAT([] { make(with_steps(small_json({}), {"[a&&[b]]"})); }, ThrowsMessage<ConfigError>(HasSubstr("set operations")));

@@ -123,6 +123,46 @@ TEST_F(Weights, TensorsOutliveTheFileAndDoNotWriteToIt) {
   EXPECT_EQ(sha256_hex_of_file(path("model.safetensors")), before);
 }
 
+TEST_F(Weights, LoadingHoldsThemOnce) {
+#ifdef __linux__
+  const auto peak_kb = [] {
+    std::ifstream status("/proc/self/status");
+    std::string word;
+    int64_t value = 0;
+    while (status >> word)
+      if (word == "VmHWM:" && status >> value) break;
+    return value;
+  };
+  NamedTensors stored, targets;
+  for (int i = 0; i < 24; ++i) stored.emplace_back(std::string(1, 't').append(std::to_string(i)), torch::full({1024, 2048}, double(i)).to(torch::kBFloat16));  // 4 MiB each
+  stored.emplace_back("large", torch::arange(40 * 1024 * 1024).remainder(251).to(torch::kBFloat16).view({1024, -1}));                                          // 80 MiB, in parts
+  save_weights(folder(), stored, {});
+  const auto large = stored.back().second;
+  stored.clear();
+  if (!(std::ofstream("/proc/self/clear_refs") << "5" << std::flush)) GTEST_SKIP() << "the peak cannot be set back here";
+  const int64_t before = peak_kb();
+  for (int i = 0; i < 24; ++i) targets.emplace_back(std::string(1, 't').append(std::to_string(i)), torch::empty({1024, 2048}, torch::kBFloat16));
+  targets.emplace_back("large", torch::empty_like(large));
+  load_weights(targets, WeightStore(folder()));
+  EXPECT_LT(peak_kb() - before, (176 + 48) * 1024) << "KiB for 176 MiB of weights";
+  EXPECT_TRUE(targets.back().second.equal(large));
+  for (int i = 0; i < 24; ++i) EXPECT_TRUE(targets[size_t(i)].second.eq(double(i)).all().item<bool>()) << i;
+#else
+  GTEST_SKIP() << "reads /proc";
+#endif
+}
+
+TEST_F(Weights, ReleasedBytesComeBack) {
+  save_weights(folder(), {{"a", torch::arange(100000)}, {"b", torch::arange(7)}}, {});
+  const WeightStore store(folder());
+  const auto a = store.tensor("a");
+  store.release("a");
+  store.release("b");
+  EXPECT_TRUE(a.equal(torch::arange(100000)));
+  EXPECT_TRUE(store.tensor("b").equal(torch::arange(7)));
+  EXPECT_THROW(store.release("c"), WeightsError);
+}
+
 TEST_F(Weights, UnalignedDataIsCopied) {
   const std::string header = std::string("{") + entry_text("a", "U8", "[1]", 0, 1) + "," + entry_text("b", "F32", "[2]", 1, 9) + "}";
   const SafetensorsFile file(write_raw(header, 9));

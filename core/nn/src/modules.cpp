@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "fovea/base/error.h"
+#include "fovea/cuda/grid_attention.h"
 #include "fovea/cuda/ops.h"
 #include "one_query_attention.h"
 
@@ -52,7 +53,7 @@ at::Tensor ChannelNormImpl::forward(const at::Tensor& x) {
 
 at::Tensor activate(const at::Tensor& x, const std::string& activation) {
   if (activation == "gelu") return at::gelu(x);
-  if (activation == "quick_gelu") return quick_gelu(x);
+  if (activation == "quick_gelu") return cuda::quick_gelu(x);
   if (activation == "none") return x;
   throw ConfigError("[activate] activation must be gelu, quick_gelu or none, got " + activation);
 }

@@ -213,17 +213,24 @@ FOVEA_FORMS(softmax, (const float* logits, float* probabilities, int64_t vocab, 
 
 template <Simd> FOVEA_BODY void most_likely_body(const float* logits, int64_t vocab, Choice* out) {
   const float largest = largest_in(logits, vocab);
-  Floats sums = {};
+  Floats sums = {}, means = {};
   int64_t i = 0;
   for (; i + kLanes <= vocab; i += kLanes) {
-    Floats e = lanes(logits + i) - largest;
+    Floats e = lanes(logits + i) - largest, gap = e;
     exp_of(e);
     sums += e;
+    for (int64_t j = 0; j < kLanes; ++j) gap[j] = gap[j] < -100.0f ? -100.0f : gap[j];  // exp of less is nothing, of -inf times -inf no number
+    means += e * gap;
   }
-  float sum = sum_of(sums);
-  for (; i < vocab; ++i) sum += std::exp(logits[i] - largest);
+  float sum = sum_of(sums), mean = sum_of(means);
+  for (; i < vocab; ++i) {
+    const float gap = logits[i] - largest, e = std::exp(gap);
+    sum += e;
+    if (e > 0) mean += e * gap;
+  }
   out->id = std::find(logits, logits + vocab, largest) - logits;
   out->probability = 1.0f / sum;
+  out->entropy = std::log(sum) - mean / sum;
 }
 FOVEA_FORMS(most_likely, (const float* logits, int64_t vocab, Choice* out), logits, vocab, out)
 

@@ -173,6 +173,13 @@ struct Tokenizer::Tables {
 
   [[noreturn]] void refuse(const std::string& problem) const { throw ConfigError("[" + name + "] " + problem); }
 
+  /// An id of the file. get<int32_t>() alone would cast whatever number stands there.
+  int32_t id_in(const TreeJson& value, const std::string& of) const {
+    const bool whole = value.is_number_unsigned() || (value.is_number_integer() && value.get<int64_t>() >= 0);
+    if (!whole || value.get<uint64_t>() > uint64_t(std::numeric_limits<int32_t>::max())) refuse("the id of " + of + " must be a whole number from 0 to 2^31 - 1, got " + value.dump());
+    return int32_t(value.get<uint64_t>());
+  }
+
   void read(const TreeJson& json) {
     if (!json.is_object() || !json.contains("model")) refuse("is not a tokenizer.json: it has no \"model\"");
     read_steps(json);
@@ -182,7 +189,7 @@ struct Tokenizer::Tables {
       for (const auto& token : json["added_tokens"]) {
         for (const char* flag : {"single_word", "lstrip", "rstrip"})
           if (token.value(flag, false)) refuse(std::string("added tokens with ") + flag + " are not supported, got " + token.dump());
-        tokens.push_back({token.at("content").get<std::string>(), token.at("id").get<int32_t>(), token.value("special", false)});
+        tokens.push_back({token.at("content").get<std::string>(), id_in(token.at("id"), "an added token"), token.value("special", false)});
       }
     }
     set_added(std::move(tokens));
@@ -234,10 +241,11 @@ struct Tokenizer::Tables {
     whole_piece_first = model.value("ignore_merges", false);
 
     const auto& vocab = model.at("vocab");
+    if (!vocab.is_object()) refuse("is not a tokenizer.json: vocab must be an object, got " + std::string(vocab.type_name()));
     std::unordered_map<std::string, int32_t> id_of;
     id_of.reserve(vocab.size() * 2);
     for (const auto& item : vocab.items()) {
-      const auto id = item.value().get<int32_t>();
+      const auto id = id_in(item.value(), "an entry");
       set_entry(id, bytes_of_entry(item.key()));
       id_of.emplace(item.key(), id);
     }

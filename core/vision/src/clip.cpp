@@ -2,6 +2,7 @@
 
 #include "fovea/base/error.h"
 #include "fovea/cuda/ops.h"
+#include "fovea/nn/checkpoint.h"
 #include "fovea/vision/sam.h"
 
 namespace fovea::vision {
@@ -105,7 +106,7 @@ at::Tensor ClipEncoderImpl::forward(const at::Tensor& tokens, int64_t grid) {
   if (pre_layrnorm) x = pre_layrnorm(x);
   nn::Rotary rotary;
   if (config_.rotary) rotary = nn::Rotary::grid(grid, grid, config_.width / config_.heads, 100.0, x.device());
-  for (auto& layer : layers_) x = layer(x, rotary);
+  for (auto& layer : layers_) x = nn::checkpointed(x, [&layer, rotary](const at::Tensor& y) { return layer(y, rotary); });
   return class_embedding.defined() ? x.slice(1, 1) : x;
 }
 

@@ -34,13 +34,19 @@ DeepEncoderImpl::DeepEncoderImpl(const EncoderConfig& c, int64_t decoder_width, 
   view_seperator = register_parameter("view_seperator", factory.empty({decoder_width}));
 }
 
-EncoderOutput DeepEncoderImpl::forward(const at::Tensor& pixels) {
+at::Tensor DeepEncoderImpl::patches(const at::Tensor& pixels) {
   if (pixels.dim() != 4 || pixels.size(2) % config.stride_px() != 0)
     throw ShapeError("[DeepEncoder] the page side must be a multiple of " + std::to_string(config.stride_px()) + " px, got " +
                      c10::str(pixels.sizes()));
-  const int64_t batch = pixels.size(0), grid = pixels.size(2) / config.stride_px();
+  return sam_model(pixels);
+}
+
+EncoderOutput DeepEncoderImpl::forward(const at::Tensor& pixels) { return from_patches(patches(pixels)); }
+
+EncoderOutput DeepEncoderImpl::from_patches(const at::Tensor& patches) {
+  const int64_t batch = patches.size(0), grid = patches.size(2) / config.patches_per_token_side();
   EncoderOutput out;
-  out.patches = sam_model(pixels);
+  out.patches = patches;
   const auto local = compressor->forward(out.patches).flatten(2).transpose(1, 2);  // [B, g*g, C]
   const auto global = vision_model(local, grid);                                   // [B, g*g, D_clip]
   out.tokens = projector(at::cat({global, local}, -1));

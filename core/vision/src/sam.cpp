@@ -1,10 +1,12 @@
 #include "fovea/vision/sam.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "fovea/base/error.h"
 #include "fovea/cuda/ops.h"
+#include "fovea/nn/checkpoint.h"
 
 namespace fovea::vision {
 
@@ -56,34 +58,27 @@ SamAttentionImpl::SamAttentionImpl(const SamConfig& c, int64_t side, const nn::F
   if (c.qk_norm) q_gain = register_parameter("q_gain", factory.empty({c.heads}));
 }
 
-// table [L, d] -> [s, s, d]: row a, column b holds the entry of offset a - b; the table is stretched to 2 s - 1 rows if need be.
-static at::Tensor relative_table(const at::Tensor& table, int64_t s) {
-  auto rows = table;
-  if (table.size(0) != 2 * s - 1)
-    rows = at::upsample_linear1d(table.to(at::kFloat).t().unsqueeze(0), {2 * s - 1}, /*align_corners=*/false)
-               .squeeze(0).t().to(table.scalar_type());
-  const auto index = at::arange(s, at::TensorOptions().device(table.device()).dtype(at::kLong));
-  return rows.index_select(0, (index.unsqueeze(1) - index.unsqueeze(0) + (s - 1)).flatten()).view({s, s, -1});
+// A relative table [L, d] for a side of s: stretched to 2 s - 1 rows if need be.
+static at::Tensor stretched(const at::Tensor& table, int64_t s) {
+  if (table.size(0) == 2 * s - 1) return table;
+  return at::upsample_linear1d(table.to(at::kFloat).t().unsqueeze(0), {2 * s - 1}, /*align_corners=*/false).squeeze(0).t().to(table.scalar_type());
+}
+
+static std::atomic<cuda::GridForm> chosen_form{cuda::GridForm::kAutomatic};
+void set_grid_form(cuda::GridForm form) { chosen_form = form; }
+
+at::Tensor SamAttentionImpl::over_grid(const at::Tensor& x, int64_t window) {
+  const int64_t s = window > 0 ? window : x.size(1);
+  return proj(cuda::grid_attention(qkv(x), qkv->bias, stretched(rel_pos_h, s), stretched(rel_pos_w, s), {config_.heads, window, chosen_form}));
 }
 
 at::Tensor SamAttentionImpl::forward(const at::Tensor& x) {
+  if (config_.relative_positions) return over_grid(x, 0);
   const int64_t batch = x.size(0), s = x.size(1), tokens = s * s, heads = config_.heads, d = config_.width / heads;
   const auto packed = qkv(x).view({batch, tokens, 3 * config_.width});
-  at::Tensor attended;
-  if (config_.relative_positions) {
-    const auto split = packed.view({batch, tokens, 3, heads, d}).permute({2, 0, 3, 1, 4});  // [3, b, H, T, d]
-    const auto q = split[0], k = split[1], v = split[2];
-    const auto rh = relative_table(rel_pos_h, s), rw = relative_table(rel_pos_w, s);
-    const auto grid = q.reshape({batch * heads, s, s, d});
-    const auto bias_h = at::einsum("bhwc,hkc->bhwk", {grid, rh});  // [b H, s, s, s]: key row
-    const auto bias_w = at::einsum("bhwc,wkc->bhwk", {grid, rw});  // key column
-    const auto bias = (bias_h.unsqueeze(-1) + bias_w.unsqueeze(-2)).reshape({batch, heads, tokens, tokens});
-    attended = at::scaled_dot_product_attention(q, k, v, bias);
-  } else {
-    const auto rotary = config_.rotary ? nn::Rotary::grid(s, s, d, 100.0, x.device()) : nn::Rotary{};
-    const auto in = cuda::qk_norm_rope(packed, {heads, heads, d, config_.qk_norm, config_.norm_eps}, nn::as_float(q_gain), rotary.cos, rotary.sin);
-    attended = nn::attend(in.q, in.k, in.v, /*causal=*/false);
-  }
+  const auto rotary = config_.rotary ? nn::Rotary::grid(s, s, d, 100.0, x.device()) : nn::Rotary{};
+  const auto in = cuda::qk_norm_rope(packed, {heads, heads, d, config_.qk_norm, config_.norm_eps}, nn::as_float(q_gain), rotary.cos, rotary.sin);
+  const auto attended = nn::attend(in.q, in.k, in.v, /*causal=*/false);
   return proj(attended.transpose(1, 2).reshape({batch, s, s, config_.width}));
 }
 
@@ -92,7 +87,8 @@ SamMlpImpl::SamMlpImpl(const SamConfig& c, const nn::Factory& factory) {
   lin2 = register_module("lin2", nn::Linear(c.mlp_width, c.width, c.bias, factory));
 }
 
-SamBlockImpl::SamBlockImpl(const SamConfig& c, int64_t window, const nn::Factory& factory) : window_(window) {
+SamBlockImpl::SamBlockImpl(const SamConfig& c, int64_t window, const nn::Factory& factory)
+    : window_(window), relative_positions_(c.relative_positions) {
   norm1 = register_module("norm1", make_norm(c, factory));
   attn = register_module("attn", SamAttention(c, window > 0 ? window : c.native_grid, factory));
   norm2 = register_module("norm2", make_norm(c, factory));
@@ -101,7 +97,9 @@ SamBlockImpl::SamBlockImpl(const SamConfig& c, int64_t window, const nn::Factory
 
 at::Tensor SamBlockImpl::forward(const at::Tensor& x) {
   auto y = norm1(x);
-  if (window_ == 0) {
+  if (relative_positions_) {
+    y = attn->over_grid(y, window_);
+  } else if (window_ == 0) {
     y = attn(y);
   } else {
     const int64_t batch = x.size(0), n = x.size(1), width = x.size(3), w = window_;
@@ -152,7 +150,7 @@ at::Tensor SamEncoderImpl::forward(const at::Tensor& pixels) {
                      std::to_string(config_.patch_px) + ", got " + c10::str(pixels.sizes()));
   auto x = conv_stem ? conv_stem(pixels) : patch_embed(pixels);  // [B, n, n, D]
   if (pos_embed.defined()) x = x + resize_positions(pos_embed, x.size(1));
-  for (auto& block : blocks_) x = block(x);
+  for (auto& block : blocks_) x = nn::checkpointed(x, [&block](const at::Tensor& y) { return block(y); });
   if (final_norm) return final_norm(x).permute({0, 3, 1, 2});
   x = x.permute({0, 3, 1, 2});  // [B, D, n, n]
   x = neck[0]->as<nn::ConvImpl>()->forward(x);

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <set>
 #include <string_view>
 
@@ -57,6 +58,21 @@ std::string misfit(const torch::Tensor& target, const TensorEntry& stored, const
   if (!scale_is_float || scale->shape != scale_shape)
     return "scale must be F16 or F32 " + shape_to_string(scale_shape) + ", got " + describe(*scale);
   return "";
+}
+
+constexpr int64_t kPartBytes = int64_t(32) << 20;
+
+/// Copies a stored tensor a part at a time and lets each part of the file go, or the file would stay in memory beside the copies.
+void copy_in_parts(const torch::Tensor& target, const WeightStore& store, const std::string& name) {
+  const auto stored = store.tensor(name);
+  const int64_t rows = stored.dim() > 0 ? stored.size(0) : 1, bytes = int64_t(stored.nbytes());
+  const int64_t part = bytes > kPartBytes ? std::max<int64_t>(1, rows * kPartBytes / bytes) : rows;
+  for (int64_t first = 0; first < rows && stored.numel() > 0; first += part) {
+    const int64_t count = std::min(part, rows - first);
+    if (count == rows) target.copy_(stored);
+    else target.narrow(0, first, count).copy_(stored.narrow(0, first, count));
+    store.release(name);
+  }
 }
 
 }  // namespace
@@ -122,11 +138,13 @@ LoadReport load_weights(const NamedTensors& targets, const WeightStore& store, c
 
   for (const auto& [name, target, form] : jobs) {
     if (form == Form::kPlain) {
-      target.copy_(store.tensor(*name));
+      copy_in_parts(target, store, *name);
     } else {
       const auto values = store.tensor(*name).to(target.device());
       const auto scale = store.tensor(*name + ".scale").to(target.device());
       target.copy_(form == Form::kInt8 ? dequantize_int8(values, scale) : dequantize_int4(values, scale, target.sizes()));
+      store.release(*name + ".scale");
+      store.release(*name);
       ++report.num_dequantized;
     }
     ++report.num_loaded;

@@ -220,4 +220,13 @@ torch::Tensor SafetensorsFile::tensor(const std::string& name) const {
   return torch::from_blob(data, found.shape, [keep = mapping_](void*) {}, options);
 }
 
+void SafetensorsFile::release(const std::string& name) const {
+  const TensorEntry& found = entry(name);
+  if (found.num_bytes == 0) return;
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<uintptr_t>(mapping_->data) + static_cast<uintptr_t>(offsets_[index_.at(name)]);
+  const uintptr_t first = (begin + page - 1) / page * page, end = (begin + static_cast<uintptr_t>(found.num_bytes)) / page * page;
+  if (first < end) ::madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+}
+
 }  // namespace fovea::weights

@@ -86,6 +86,7 @@ const SafetensorsFile& WeightStore::file_of(const std::string& name) const {
 }
 const TensorEntry& WeightStore::entry(const std::string& name) const { return file_of(name).entry(name); }
 torch::Tensor WeightStore::tensor(const std::string& name) const { return file_of(name).tensor(name); }
+void WeightStore::release(const std::string& name) const { file_of(name).release(name); }
 
 int64_t WeightStore::num_bytes() const {
   int64_t sum = 0;

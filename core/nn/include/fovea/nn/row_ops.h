@@ -37,8 +37,9 @@ void softmax_row(const float* logits, float* probabilities, int64_t vocab, float
 struct Choice {
   int64_t id = 0;         ///< the first of the largest
   float probability = 0;  ///< of it, softmax over all
+  float entropy = 0;      ///< of the softmax, in nats
 };
-/// The most likely of logits [V].
+/// The most likely of logits [V]; -inf counts as impossible.
 Choice most_likely(const float* logits, int64_t vocab, Simd simd = best_simd());
 
 }  // namespace fovea::nn

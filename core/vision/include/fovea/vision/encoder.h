@@ -29,6 +29,9 @@ class DeepEncoderImpl : public torch::nn::Module {
   DeepEncoderImpl(const EncoderConfig& config, int64_t decoder_width, const nn::Factory& factory);
   /// pixels [B, C, S, S], scaled as pixels_from_bytes does. Errors: ShapeError unless stride_px divides S.
   EncoderOutput forward(const at::Tensor& pixels);
+  /// The two halves of forward: the windowed tower, [B, C, n, n], and all after it.
+  at::Tensor patches(const at::Tensor& pixels);
+  EncoderOutput from_patches(const at::Tensor& patches);
   /// One picture with tiles, as the decoder reads it: the tiles' vision tokens as one mosaic with a row separator after each of its rows (not after
   /// each tile's), then the global view's rows, then the view separator.
   /// global [g*g, D]; tiles [rows * columns, t*t, D], row by row, or undefined where there are none -> [rows*t*(columns*t + 1) + g*(g+1) + 1, D].

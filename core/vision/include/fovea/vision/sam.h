@@ -1,6 +1,7 @@
 // The windowed tower: patches in, a grid of local features out. Names are those of model.sam_model in the checkpoint.
 // Shape letters: B views, S side in px, n = S / patch_px, D width, H heads, d head width, w window.
 #pragma once
+#include "fovea/cuda/grid_attention.h"
 #include "fovea/nn/modules.h"
 #include "fovea/vision/config.h"
 
@@ -36,6 +37,8 @@ class SamAttentionImpl : public torch::nn::Module {
   SamAttentionImpl(const SamConfig& config, int64_t side, const nn::Factory& factory);
   /// x [b, s, s, D] -> the same; s is the side of the window or of the page.
   at::Tensor forward(const at::Tensor& x);
+  /// With relative positions, x [B, n, n, D]: in windows of that side, or over the page if it is 0.
+  at::Tensor over_grid(const at::Tensor& x, int64_t window);
 
  private:
   SamConfig config_;
@@ -62,6 +65,7 @@ class SamBlockImpl : public torch::nn::Module {
 
  private:
   int64_t window_;
+  bool relative_positions_;
   nn::Norm norm1{nullptr}, norm2{nullptr};
   SamAttention attn{nullptr};
   SamMlp mlp{nullptr};
@@ -85,6 +89,9 @@ class SamEncoderImpl : public torch::nn::Module {
   torch::nn::ModuleList neck{nullptr};
 };
 TORCH_MODULE(SamEncoder);
+
+/// How attention with relative positions is computed from now on in this process; for tests and benchmarks.
+void set_grid_form(cuda::GridForm form);
 
 /// Resizes a stored table [1, n0, n0, D] to [1, n, n, D]: bicubic, antialiased, a = -0.5, in float32.
 at::Tensor resize_positions(const at::Tensor& table, int64_t side);

@@ -50,6 +50,9 @@ class SafetensorsFile {
   /// into it changes this process's view alone, never the file.
   /// Errors   WeightsError if absent.
   torch::Tensor tensor(const std::string& name) const;
+  /// The tensor's bytes leave this process's memory until somebody touches them again; what was written into its tensors may be forgotten.
+  /// Errors   WeightsError if absent.
+  void release(const std::string& name) const;
 
  private:
   struct Mapping;

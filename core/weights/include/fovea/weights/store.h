@@ -24,6 +24,8 @@ class WeightStore {
   const TensorEntry& entry(const std::string& name) const;
   /// As SafetensorsFile::tensor.
   torch::Tensor tensor(const std::string& name) const;
+  /// As SafetensorsFile::release.
+  void release(const std::string& name) const;
   int64_t num_bytes() const;
 
  private:
