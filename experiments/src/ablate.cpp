@@ -54,9 +54,12 @@ std::pair<size_t, size_t> parse_shard(const std::string& text) {
   return {i, n};
 }
 
+constexpr const char* kBusy = "[ablate-cell] busy";  // how ablate_cell.cpp's error begins
+
 // Everything of a cell that can be wrong before it starts.
 void check_cell(const AblateCell& cell) {
   validate_fields(cell, "cell");
+  train::check_start(cell.train.trainer);
   const auto model = train::model_of(cell.train.trainer);
   for (int64_t side : cell.train.trainer.curriculum.sides_px) model::page_flops(model, side, 1);
   for (int64_t budget : cell.eval.budget)
@@ -134,8 +137,9 @@ Json read_result(const std::string& folder) {
 const std::vector<std::string>& ablate_columns() {
   static const std::vector<std::string> columns = {
       "name", "group", "seed", "text_kind", "budget", "ratio_asked", "ratio_measured", "font", "font_size_px", "precision", "precision_low", "precision_high", "recall",
-      "char_edit_distance", "char_edit_distance_low", "char_edit_distance_high", "loop_rate", "num_pages", "undertrained", "status", "train_seconds", "train_petaflops",
-      "train_steps", "train_text_tokens", "parameters", "cell"};
+      "char_edit_distance", "char_edit_distance_low", "char_edit_distance_high", "bits_per_char_page", "bits_per_char_page_and_text", "bits_per_char_text", "bits_per_char_nothing",
+      "loop_rate", "num_pages", "undertrained", "status", "train_seconds", "train_petaflops",
+      "train_steps", "train_text_tokens", "train_reader_accuracy", "valid_loss", "parameters", "gigaflops_page", "side_px", "device", "cell"};
   return columns;
 }
 
@@ -205,20 +209,18 @@ AblatePlan plan_ablation(const AblateConfig& config) {
       throw ConfigError("[ablate] only: there is no cell '" + name + "'" + (near.empty() ? "" : ", did you mean '" + near + "'?"));
     }
   const auto [first, step] = parse_shard(config.shard);
-  AblatePlan chosen;
   for (size_t i = 0, number = 0; i < plan.cells.size(); ++i) {
-    if (!config.only.empty() && std::find(config.only.begin(), config.only.end(), plan.cells[i].name) == config.only.end()) continue;
-    if (number++ % step != first - 1) continue;
-    chosen.cells.push_back(plan.cells[i]);
-    chosen.hashes.push_back(plan.hashes[i]);
-    chosen.folders.push_back(plan.folders[i]);
+    const bool named = config.only.empty() || std::find(config.only.begin(), config.only.end(), plan.cells[i].name) != config.only.end();
+    plan.chosen.push_back(named && number % step == first - 1);
+    number += named;
   }
-  return chosen;
+  return plan;
 }
 
 Json describe_plan(const AblatePlan& plan) {
   Json out = Json::array();
   for (size_t i = 0; i < plan.cells.size(); ++i) {
+    if (!plan.chosen[i]) continue;
     const auto& cell = plan.cells[i];
     const auto model = train::model_of(cell.train.trainer);
     const auto& curriculum = cell.train.trainer.curriculum;
@@ -245,32 +247,90 @@ Json describe_plan(const AblatePlan& plan) {
   return out;
 }
 
-AblateSummary run_ablation(const AblateConfig& config, const AblateCallbacks& callbacks) {
-  if (config.devices.empty()) throw ConfigError("[ablate] devices must name at least one");
-  const AblatePlan plan = plan_ablation(config);
-  const std::string started = now_utc();
+namespace {
+
+void write_cells(const AblateConfig& config, const AblatePlan& plan) {
   make_writable_folder(config.out);
   for (size_t i = 0; i < plan.cells.size(); ++i) {
+    if (!plan.chosen[i]) continue;
     make_writable_folder(plan.folders[i]);
     write_file_atomic(plan.folders[i] + "/cell.json", config_to_json(plan.cells[i]).dump(2) + "\n");
   }
+}
+
+// Table and manifest of all cells of the grid, whoever ran them.
+AblateSummary collect(const AblateConfig& config, const AblatePlan& plan, const std::string& started) {
   AblateSummary summary;
+  Json cells = Json::array();
+  for (size_t i = 0; i < plan.cells.size(); ++i) {
+    const Json result = read_result(plan.folders[i]);
+    const std::string failure = plan.folders[i] + "/failed.json";
+    std::string error, status = result.is_object() ? result.value("status", "") : "unfinished";
+    if (result.is_object()) {
+      error = result.value("error", "");
+    } else if (fs::exists(failure)) {
+      const Json told = Json::parse(read_file(failure), nullptr, false);
+      status = "failed";
+      error = told.is_object() ? told.value("error", "") : "";
+    }
+    cells.push_back({{"name", plan.cells[i].name}, {"seed", plan.cells[i].train.trainer.seed}, {"folder", plan.folders[i]}, {"status", status}, {"error", error}});
+    summary.num_failed += status == "failed";
+    summary.num_complete += status == "complete";
+    if (result.is_object())
+      for (const Json& row : result["rows"]) summary.rows.push_back(row);
+  }
+  make_writable_folder(config.out);
+  write_file_atomic(config.out + "/table.csv", to_csv(ablate_columns(), summary.rows));
+  write_file_atomic(config.out + "/manifest.json", Json{{"verb", "ablate"}, {"config", config_to_json(config)}, {"grid", read_table(config.grid)}, {"versions", library_versions()},
+                                                        {"hardware", hardware()}, {"started", started}, {"ended", now_utc()}, {"cells", cells}}.dump(2) + "\n");
+  return summary;
+}
+
+}  // namespace
+
+Json freeze_ablation(const AblateConfig& config) {
+  const AblatePlan plan = plan_ablation(config);
+  write_cells(config, plan);
+  Json cells = Json::array();
+  for (size_t i = 0; i < plan.cells.size(); ++i) {
+    if (!plan.chosen[i]) continue;
+    const Json result = read_result(plan.folders[i]);
+    cells.push_back({{"name", plan.cells[i].name}, {"folder", plan.folders[i]}, {"status", result.is_object() ? result.value("status", "unfinished") : "unfinished"}});
+  }
+  return {{"cells", cells}};
+}
+
+AblateSummary collect_ablation(const AblateConfig& config) { return collect(config, plan_ablation(config), now_utc()); }
+
+AblateSummary run_ablation(const AblateConfig& config, const AblateCallbacks& callbacks) {
+  if (config.devices.empty()) throw ConfigError("[ablate] devices must name at least one");
+  for (size_t i = 0; i < config.devices.size(); ++i)
+    if (config.devices[i] != "cpu" && std::count(config.devices.begin(), config.devices.end(), config.devices[i]) > 1)
+      throw ConfigError("[ablate] devices names " + config.devices[i] + " twice: two cells on one GPU slow each other down and are no longer trained at equal cost");
+  const AblatePlan plan = plan_ablation(config);
+  const std::string started = now_utc();
+  write_cells(config, plan);
+  size_t num_busy = 0;
+  bool stopped = false;
   std::vector<size_t> waiting;
-  std::vector<std::string> failures(plan.cells.size());
-  for (size_t i = plan.cells.size(); i-- > 0;)
-    if (read_result(plan.folders[i]).is_null()) waiting.push_back(i);
-  size_t done = plan.cells.size() - waiting.size();
+  size_t total = 0;
+  for (size_t i = plan.cells.size(); i-- > 0;) {
+    total += plan.chosen[i];
+    if (!plan.chosen[i] || !read_result(plan.folders[i]).is_null()) continue;
+    fs::remove(plan.folders[i] + "/failed.json");
+    waiting.push_back(i);
+  }
+  size_t done = total - waiting.size();
   std::vector<Running> running;
   std::vector<std::string> idle(config.devices.rbegin(), config.devices.rend());
-  bool told = false;
   while (!waiting.empty() || !running.empty()) {
     const bool stop = callbacks.should_stop && callbacks.should_stop();
-    if (stop && !told) {
+    if (stop && !stopped) {
       for (const auto& r : running) kill(r.pid, SIGTERM);  // they save and leave
-      told = summary.stopped = true;
+      stopped = true;
       waiting.clear();
     }
-    while (!waiting.empty() && !idle.empty() && !told) {
+    while (!waiting.empty() && !idle.empty() && !stopped) {
       Running r;
       r.cell = waiting.back(), waiting.pop_back();
       r.device = idle.back(), idle.pop_back();
@@ -287,31 +347,23 @@ AblateSummary run_ablation(const AblateConfig& config, const AblateCallbacks& ca
       const auto r = running[i];
       running.erase(running.begin() + std::ptrdiff_t(i));
       idle.push_back(r.device);
-      if (read_result(plan.folders[r.cell]).is_null() && !told)
-        failures[r.cell] = WIFSIGNALED(status) ? fmt::format("killed by signal {}", WTERMSIG(status)) : last_line(plan.folders[r.cell] + "/log.txt");
+      const std::string& folder = plan.folders[r.cell];
+      if (read_result(folder).is_null() && !stopped) {
+        const std::string why = WIFSIGNALED(status) ? fmt::format("killed by signal {}", WTERMSIG(status)) : last_line(folder + "/log.txt");
+        if (why.find(kBusy) != std::string::npos) ++num_busy;
+        else write_file_atomic(folder + "/failed.json", Json{{"error", why}, {"device", r.device}, {"ended", now_utc()}}.dump(2) + "\n");
+      }
       ++done;
     }
     if (callbacks.on_progress) {
       Json now = Json::array();
       for (const auto& r : running) now.push_back(progress_of(plan.cells[r.cell], plan.folders[r.cell]));
-      callbacks.on_progress(done, plan.cells.size(), now);
+      callbacks.on_progress(done, total, now);
     }
   }
-  Json cells = Json::array();
-  for (size_t i = 0; i < plan.cells.size(); ++i) {
-    const auto& cell = plan.cells[i];
-    const Json result = read_result(plan.folders[i]);
-    cells.push_back({{"name", cell.name}, {"folder", plan.folders[i]}, {"status", result.is_object() ? result.value("status", "") : "failed"}, {"error", failures[i]}});
-    if (!result.is_object()) {
-      summary.num_failed += !failures[i].empty();
-      continue;
-    }
-    summary.num_complete += result.value("status", "") == "complete";
-    for (const Json& row : result["rows"]) summary.rows.push_back(row);
-  }
-  write_file_atomic(config.out + "/table.csv", to_csv(ablate_columns(), summary.rows));
-  write_file_atomic(config.out + "/manifest.json", Json{{"verb", "ablate"}, {"config", config_to_json(config)}, {"grid", read_table(config.grid)}, {"versions", library_versions()},
-                                                        {"hardware", hardware()}, {"started", started}, {"ended", now_utc()}, {"cells", cells}}.dump(2) + "\n");
+  AblateSummary summary = collect(config, plan, started);
+  summary.num_busy = num_busy;
+  summary.stopped = stopped;
   return summary;
 }
 

@@ -1,3 +1,7 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -7,6 +11,8 @@
 #include "fovea/base/error.h"
 #include "fovea/base/file.h"
 #include "fovea/experiments/ablate.h"
+#include "fovea/experiments/eval.h"
+#include "fovea/experiments/model_reader.h"
 #include "fovea/experiments/run_folder.h"
 #include "fovea/model/cost.h"
 
@@ -41,6 +47,14 @@ Json run_ablate_cell(const AblateCellConfig& config, const std::function<void(co
   } catch (const Json::exception& e) {
     throw ConfigError("[ablate-cell] " + path + " is not JSON: " + e.what());
   }
+  // One process at a time; the lock ends with it.
+  const int lock = ::open((config.cell + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock < 0) throw IoError("[ablate-cell] cannot make " + config.cell + "/lock");
+  struct Unlock {
+    int fd;
+    ~Unlock() { ::close(fd); }
+  } unlock{lock};
+  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) throw ConfigError("[ablate-cell] busy: another process trains " + config.cell);
   const auto say = [&](const std::string& line) { if (on_line) on_line(line); };
   auto& trainer = cell.train.trainer;
   trainer.out = config.cell + "/train";
@@ -88,6 +102,35 @@ Json run_ablate_cell(const AblateCellConfig& config, const std::function<void(co
       say(fmt::format("{} {} {}x precision {:.3f} distance {:.4f}", kind, row["font"].get<std::string>(), row["ratio_asked"].get<double>(), row["precision"].get<double>(), row["char_edit_distance"].get<double>()));
     }
   }
+  if (cell.perplexity_pages > 0) {
+    EvalConfig follow;
+    follow.task = "perplexity";
+    follow.model = trainer.out + "/model";
+    follow.device = config.device;
+    follow.data = cell.eval.text;
+    follow.budget = cell.eval.budget;
+    follow.ratio = cell.eval.ratio;
+    follow.font = cell.eval.font;
+    follow.style = cell.eval.style;
+    follow.samples = cell.perplexity_pages;
+    follow.tokenizer = cell.eval.tokenizer;
+    follow.seed = cell.eval.seed;
+    follow.save_pages = false;
+    follow.out = config.cell + "/eval-perplexity";
+    EvalCallbacks callbacks;
+    callbacks.should_stop = should_stop;
+    callbacks.command = {"ablate-cell", "cell=" + config.cell};
+    const auto seen = run_eval(follow, callbacks);
+    if (seen.stopped) return {};
+    for (Json& row : rows)
+      for (const Json& found : seen.rows) {
+        if (row["text_kind"] != "prose" || row["budget"] != found["budget"] || row["ratio_asked"] != found["ratio_asked"] || row["font"] != found["font"]) continue;
+        for (const char* given : {"page", "page_and_text", "text", "nothing"}) row[std::string("bits_per_char_") + given] = found[std::string("bits_per_char_") + given];
+        say(fmt::format("goes on after {}x: bits a character {:.3f} with the page, {:.3f} with its text", row["ratio_asked"].get<double>(), row["bits_per_char_page"].get<double>(), row["bits_per_char_text"].get<double>()));
+      }
+  }
+  const int64_t side = *std::max_element(trainer.curriculum.sides_px.begin(), trainer.curriculum.sides_px.end()), grid = side / model.stride_px();
+  const double gigaflops = model::page_flops(model, side, 10 * grid * grid).total() / 1e9;
   const double distance = distance_at_5(rows);
   for (Json& row : rows) {
     row["name"] = cell.name;
@@ -99,7 +142,12 @@ Json run_ablate_cell(const AblateCellConfig& config, const std::function<void(co
     row["train_petaflops"] = last.value("petaflops", 0.0);
     row["train_steps"] = last.value("num_steps", int64_t(0));
     row["train_text_tokens"] = last.value("text_tokens", int64_t(0));
+    row["train_reader_accuracy"] = last.value("reader_accuracy", 0.0);
+    if (last.contains("valid_loss")) row["valid_loss"] = last["valid_loss"];
     row["parameters"] = parameters;
+    row["gigaflops_page"] = gigaflops;
+    row["side_px"] = side;
+    row["device"] = config.device;
     row["cell"] = fs::path(config.cell).filename().string();
   }
   result["status"] = "complete";

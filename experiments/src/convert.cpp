@@ -8,6 +8,7 @@
 #include "fovea/base/error.h"
 #include "fovea/base/file.h"
 #include "fovea/model/optical_model.h"
+#include "fovea/train/adapters.h"
 
 namespace fovea::experiments {
 
@@ -17,6 +18,8 @@ Json convert_model(const ConvertConfig& config) {
   std::error_code ec;
   if (std::filesystem::equivalent(config.model, config.out, ec)) throw ConfigError("[convert] out must be another folder than model, got " + config.out);
   auto reader = model::Reader::load(config.model, {.device = "cpu", .dtype = "float32"});
+  int64_t num_merged = 0;
+  if (!config.adapters.empty()) num_merged = train::merge_adapters(reader.model(), config.adapters);
   weights::SaveOptions options;
   options.max_shard_bytes = int64_t(config.max_shard_mib * 1024 * 1024);
   if (config.quantize == "int8") options.quantize = weights::Quantize::kInt8;
@@ -61,7 +64,7 @@ Json convert_model(const ConvertConfig& config) {
     sum += e.relative_error;
     if (worst.size() < 5) worst.push_back({{"name", e.name}, {"relative_error", e.relative_error}});
   }
-  return {{"num_tensors", errors.size()}, {"num_checked", num_checked}, {"stored", std::move(stored)}, {"num_bytes", saved.num_bytes}, {"mean_relative_error", sum / double(std::max<size_t>(1, errors.size()))}, {"worst", worst}};
+  return {{"num_tensors", errors.size()}, {"num_checked", num_checked}, {"num_merged", num_merged}, {"stored", std::move(stored)}, {"num_bytes", saved.num_bytes}, {"mean_relative_error", sum / double(std::max<size_t>(1, errors.size()))}, {"worst", worst}};
 }
 
 }  // namespace fovea::experiments

@@ -21,6 +21,7 @@
 #include "fovea/experiments/page_plan.h"
 #include "fovea/experiments/run_folder.h"
 #include "fovea/experiments/score.h"
+#include "fovea/experiments/three_texts.h"
 #include "fovea/model/optical_model.h"
 #include "fovea/render/renderer.h"
 #include "fovea/text/tokenizer.h"
@@ -201,6 +202,7 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
   Json resolved = config_to_json(config);
   Json identity = resolved;
   for (const char* name : {"out", "batch", "num_threads", "text", "model", "tokenizer"}) identity.erase(name);
+  if (config.channels == "gray") identity.erase("channels");  // as before there was a choice
   identity = {{"config", identity}, {"sha256", hashes}};
 
   const double largest_ratio = *std::max_element(config.ratio.begin(), config.ratio.end());
@@ -244,7 +246,7 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
           page.key = sha256_hex(cell.dump()).substr(0, 16);
           plan.push_back(std::move(page));
         }
-  fit_pages(plan, config.style, config.font, make_passages, tokenizer, renderer, stride_px, num_threads, "curve");
+  fit_pages(plan, config.style, config.font, make_passages, tokenizer, renderer, stride_px, num_threads, "curve", config.channels == "three-texts");
   parallel_for(plan.size(), num_threads, [&](size_t i) {
     plan[i].num_text_tokens = tokenizer.count_tokens(plan[i].text);
     plan[i].work = double(reader.tokenizer().count_tokens(plan[i].text)) + 1;
@@ -339,7 +341,13 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
         std::vector<render::Page> pages(batch.size());
         const int64_t side_px = int64_t(std::lround(std::sqrt(double(budget)))) * stride_px;
         parallel_for(batch.size(), num_threads, [&](size_t i) {
-          pages[i] = renderer.render(batch[i]->text, style_of(config, batch[i]->font, side_px, batch[i]->font_size_px));
+          const auto style = style_of(config, batch[i]->font, side_px, batch[i]->font_size_px);
+          if (config.channels == "three-texts") {
+            const auto parts = in_three_parts(std::string(batch[i]->text));
+            pages[i] = renderer.render_channels({parts[0], parts[1], parts[2]}, style);
+          } else {
+            pages[i] = renderer.render(batch[i]->text, style);
+          }
         });
         std::vector<const Image*> images;
         for (const auto& page : pages) images.push_back(&page.image);

@@ -57,6 +57,10 @@ Shown show(const Sample& sample, const render::Renderer& renderer) {
     out.image = image::read(sample.image_file);
     return out;
   }
+  if (sample.draw) {
+    out.image = sample.draw(renderer);
+    return out;
+  }
   out.page = renderer.render(sample.page_text, sample.style);
   out.drawn = true;
   if (sample.blank) {
@@ -321,10 +325,10 @@ EvalSummary run_eval(const EvalConfig& config, PageReader& reader, const EvalCal
           const size_t i = batch[of_request[r]];
           const Sample& sample = samples[i];
           const Image blank = Image::filled(requests[r].pages[0].width_px, requests[r].pages[0].height_px, requests[r].pages[0].channels, 255);
-          const auto seen = reader.follow({{requests[r].pages[0], sample.mode, sample.prompt, sample.page_text, sample.continuation},
-                                           {blank, sample.mode, sample.prompt, sample.page_text, sample.continuation},
-                                           {requests[r].pages[0], sample.mode, sample.prompt, "", sample.continuation},
-                                           {blank, sample.mode, sample.prompt, "", sample.continuation}});
+          const auto seen = reader.follow({{requests[r].pages[0], sample.mode, sample.prompt, sample.page_text, sample.continuation, sample.page_text},
+                                           {blank, sample.mode, sample.prompt, sample.page_text, sample.continuation, ""},
+                                           {requests[r].pages[0], sample.mode, sample.prompt, "", sample.continuation, sample.page_text, /*goes_on=*/true},
+                                           {blank, sample.mode, sample.prompt, "", sample.continuation, "", /*goes_on=*/true}});
           finish(i, followed_line(*task, sample, keys[i], numbered(i, digits), seen));
           check_stop();
         }

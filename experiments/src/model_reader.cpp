@@ -137,7 +137,7 @@ class ModelReader final : public PageReader {
     torch::NoGradGuard no_grad;
     auto& decoder = reader_.model()->decoder;
     const auto embed = [&](const std::vector<int64_t>& ids) { return decoder->embed(at::tensor(ids, at::kLong).to(reader_.device()).unsqueeze(0)); };
-    const auto tokens = encode_one(request.page, request.mode);
+    const auto tokens = reader_.config().source == "text" ? std::move(reader_.encode_texts({request.truth}, request.page.width_px / stride_px()).front()) : encode_one(request.page, request.mode);
     const int64_t begin_id = reader_.config().decoder.bos_token_id;
     std::vector<at::Tensor> parts;
     std::vector<int64_t> before, after;
@@ -149,7 +149,8 @@ class ModelReader final : public PageReader {
       for (auto id : reader_.tokenizer().encode(prompt.substr(0, at))) before.push_back(id);
       for (auto id : reader_.tokenizer().encode(prompt.substr(at + mark.size()))) after.push_back(id);
     } else {
-      after.push_back(begin_id);
+      const int64_t go_on = reader_.config().continue_token_id;
+      after.push_back(request.goes_on && go_on >= 0 ? go_on : begin_id);
     }
     const std::string joint = !request.prefix.empty() && !request.text.empty() && request.text.front() != ' ' && request.text.front() != '\n' ? " " : "";
     const std::string prefix = request.prefix + joint, text = prefix + request.text;

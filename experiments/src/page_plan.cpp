@@ -9,6 +9,7 @@
 #include "fovea/base/parallel.h"
 #include "fovea/base/utf8.h"
 #include "fovea/experiments/score.h"
+#include "fovea/experiments/three_texts.h"
 
 namespace fovea::experiments {
 namespace {
@@ -95,13 +96,15 @@ int64_t side_of_budget(int64_t budget, int64_t stride_px) { return int64_t(std::
 
 void fit_pages(std::vector<PlannedPage>& plan, const CurveStyle& look, const std::vector<std::string>& fonts,
                const std::function<std::vector<Passage>(size_t)>& make_passages, const text::Tokenizer& tokenizer, const render::Renderer& renderer,
-               int64_t stride_px, int num_threads, const std::string& where) {
+               int64_t stride_px, int num_threads, const std::string& where, bool three_texts) {
   std::vector<std::string> failures(plan.size());
   const auto side_of = [&](const PlannedPage& page) { return side_of_budget(page.budget, stride_px); };
   parallel_for(plan.size(), num_threads, [&](size_t i) {
     auto& page = plan[i];
     try {
-      page.font_size_px = renderer.fit_font_size(page.text, page_style(look, fonts[page.font], side_of(page), kMaxFontPx), kMinFontPx, kMaxFontPx, kFontStepPx);
+      const auto style = page_style(look, fonts[page.font], side_of(page), kMaxFontPx);
+      page.font_size_px = three_texts ? fit_three_parts(renderer, in_three_parts(std::string(page.text)), style, kMinFontPx, kMaxFontPx, kFontStepPx)
+                                      : renderer.fit_font_size(page.text, style, kMinFontPx, kMaxFontPx, kFontStepPx);
     } catch (const RenderError& e) {
       failures[i] = e.what();
     }
@@ -109,6 +112,7 @@ void fit_pages(std::vector<PlannedPage>& plan, const CurveStyle& look, const std
   const auto first = std::find_if(failures.begin(), failures.end(), [](const std::string& text) { return !text.empty(); });
   if (first == failures.end()) return;
   const PlannedPage& bad = plan[size_t(first - failures.begin())];
+  if (three_texts) throw ConfigError("[" + where + "] ratio " + plain(bad.ratio) + " cannot be reached at budget " + std::to_string(bad.budget) + " with font " + fonts[bad.font] + ", in three channels either: " + *first);
   const auto style = page_style(look, fonts[bad.font], side_of(bad), kMaxFontPx);
   // What is told must hold when it is asked for: a smaller need may move the passages, so it is tried on those.
   size_t reach = size_t(std::llround(bad.ratio * double(bad.budget)));

@@ -85,7 +85,8 @@ void check_run_folder(const std::string& path, const Json& identity) {
     throw IoError("[run folder] cannot write into out=" + path + ": " + std::strerror(errno) + "; name another folder");
   const bool has_config = fs::exists(path + "/config.json", ec);
   if (!has_config) {
-    if (fs::exists(path + "/results.jsonl", ec))
+    // an empty one is left where the disk was full before config.json could be written
+    if (fs::exists(path + "/results.jsonl", ec) && fs::file_size(path + "/results.jsonl", ec) > 0)
       throw ConfigError("[run folder] out=" + path + " holds results.jsonl but no config.json: not a run to go on with; name another folder");
     return;
   }

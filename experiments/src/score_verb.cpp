@@ -39,6 +39,9 @@ std::string describe_omnidocbench(const Json& result) {
   }
   if (result["overall"].contains("EN"))
     for (const char* language : {"EN", "CH"}) out += padded(std::string("overall ") + language, 18) + number(result["overall"][language]["overall"]) + "\n";
+  else if (result["overall"].contains("overall") && result["overall"]["overall"].is_number())
+    out += padded("overall", 18) + number(result["overall"]["overall"]) + "  (text " + number(result["overall"]["text_block_Edit_dist"]) + ", CDM " +
+           number(result["overall"]["display_formula_CDM"]) + ", TEDS " + number(result["overall"]["table_TEDS"]) + ")\n";
   else if (result["overall"].contains("why_null"))
     out += padded("overall", 18) + "-  " + result["overall"]["why_null"].get<std::string>() + "\n";
   return out;

@@ -8,6 +8,7 @@
 #include "fovea/base/random.h"
 #include "fovea/base/utf8.h"
 #include "fovea/datasets/text.h"
+#include "fovea/experiments/three_texts.h"
 
 namespace fovea::experiments {
 
@@ -109,30 +110,73 @@ TrainPages::TrainPages(const TrainPagesConfig& config) : config_(config) {
     shares_.push_back(config.text_share.empty() ? double(texts_.back().size()) : config.text_share[i]);
   }
   for (const auto& font : config.fonts) render::font_file(font);
+  if (config.kind != "text") {
+    if (config.channels != "gray") throw ConfigError("[train pages] channels=" + config.channels + " goes with kind=text");
+    for (const auto& font : config.table.fonts) render::font_file(font);
+    for (const auto& text : texts_)
+      for (auto& word : words_for_tables(text)) words_.push_back(std::move(word));
+    if (words_.empty()) throw ConfigError("[train pages] the texts hold no words for " + config.kind);
+  }
 }
 
-std::string TrainPages::compose(uint64_t seed, size_t num_chars) const {
+train::TrainPage TrainPages::draw_table_page(const train::PageRequest& request) const {
+  TableConfig table = config_.table;
+  // As many rows as the text asked for takes, within the config's bounds: a cell's tags are nine characters.
+  const double of_row = 0.5 * double(table.min_columns + table.max_columns) * (table.word_chars + 9);
+  table.max_rows = std::clamp<int64_t>(std::llround(double(request.num_chars) / of_row * 1.3), table.min_rows, table.max_rows);
+  auto drawn = draw_table(table, words_, request.side_px, request.seed, renderer_);
+  train::TrainPage out;
+  out.image = std::move(drawn.image);
+  out.text = std::move(drawn.html);
+  out.x_px = std::move(drawn.x_px);
+  out.y_px = std::move(drawn.y_px);
+  out.glyph_char = std::move(drawn.glyph_char);
+  out.glyph_x_px = std::move(drawn.glyph_x_px);
+  out.glyph_y_px = std::move(drawn.glyph_y_px);
+  return out;
+}
+
+std::pair<std::string, std::string> TrainPages::compose(uint64_t seed, size_t num_chars, size_t num_after) const {
   Rng rng(seed, 21);
   std::u32string text;
   if (rng.chance(config_.letters_share)) {
-    while (text.size() < num_chars) text += random_word(rng) + U' ';
+    while (text.size() < num_chars + num_after) text += random_word(rng) + U' ';
   } else {
     const bool shuffled = rng.chance(config_.shuffled_share);
     const auto& source = texts_[rng.weighted(shares_)];
-    text = to_code_points(shuffled ? scattered_words(source, num_chars + 64, rng)
-                                   : datasets::passage(source, datasets::TextKind::kProse, num_chars + 64, seed, 0));
+    text = to_code_points(shuffled ? scattered_words(source, num_chars + num_after + 64, rng)
+                                   : datasets::passage(source, datasets::TextKind::kProse, num_chars + num_after + 64, seed, 0));
     if (rng.chance(config_.rare_share)) sprinkle(text, rng.chance(0.5) ? 0.03 : 0.15, rng);
   }
+  std::u32string after;
   if (text.size() > num_chars) {
     size_t end = num_chars;
     while (end > num_chars / 2 && text[end] != U' ' && text[end] != U'\n') --end;
+    after = text.substr(end, num_after);
     text.resize(end);
   }
   while (!text.empty() && (text.back() == U' ' || text.back() == U'\n')) text.pop_back();
-  return to_utf8(text);
+  return {to_utf8(text), to_utf8(after)};
+}
+
+train::TrainPage TrainPages::draw_figure_page(const train::PageRequest& request) const {
+  Rng rng(request.seed, 23);
+  auto drawn = config_.kind == "charts" ? draw_chart(config_.figure, words_, config_.fonts[rng.below(config_.fonts.size())], request.side_px, request.seed, renderer_)
+                                        : draw_segments(config_.figure, request.side_px, request.seed);
+  train::TrainPage out;
+  out.image = std::move(drawn.image);
+  out.text = std::move(drawn.text);
+  out.x_px = std::move(drawn.x_px);
+  out.y_px = std::move(drawn.y_px);
+  out.glyph_char = std::move(drawn.glyph_char);
+  out.glyph_x_px = std::move(drawn.glyph_x_px);
+  out.glyph_y_px = std::move(drawn.glyph_y_px);
+  return out;
 }
 
 train::TrainPage TrainPages::draw(const train::PageRequest& request) const {
+  if (config_.kind == "tables") return draw_table_page(request);
+  if (config_.kind != "text") return draw_figure_page(request);
   Rng rng(request.seed, 22);
   render::Style style;
   style.width_px = style.height_px = request.side_px;
@@ -148,19 +192,29 @@ train::TrainPage TrainPages::draw(const train::PageRequest& request) const {
   style.line_height = rng.chance(0.6) ? 1.0 : rng.uniform(config_.min_line_height, config_.max_line_height);
   // The length varies within a batch, so that a page's end is never known beforehand.
   const size_t num_chars = size_t(double(request.num_chars) * rng.uniform(0.85, 1.1));
-  const std::string text = compose(mix64(request.seed + 1), std::max<size_t>(4, num_chars));
+  const auto [text, after] = compose(mix64(request.seed + 1), std::max<size_t>(4, num_chars), size_t(request.num_continue_chars));
   // Not a multiple of the fit's step on partial pages: sizes vary continuously there.
   double size = 3;
+  const bool three = config_.channels == "three-texts";
+  const auto parts = three ? in_three_parts(text) : std::array<std::string, 3>{};
   try {
-    size = renderer_.fit_font_size(text, style, 3, 40, 0.25);
+    size = three ? fit_three_parts(renderer_, parts, style, 3, 40, 0.25) : renderer_.fit_font_size(text, style, 3, 40, 0.25);
   } catch (const RenderError&) {
     // denser than the smallest type: cut below
   }
   if (rng.chance(config_.partial_share)) size = std::max(3.0, std::round(4 * size * rng.uniform(config_.min_size_share, 1.0)) / 4);
   style.font_size_px = size;
-  render::Page page = renderer_.render(text, style);
+  render::Page page = three ? renderer_.render_channels({parts[0], parts[1], parts[2]}, style) : renderer_.render(text, style);
 
   train::TrainPage out;
+  if (request.num_continue_chars > 0) {
+    // From where the page ends: what did not fit on it comes first.
+    auto rest = to_code_points((three ? std::string() : text.substr(std::min(text.size(), page.text.size()))) + after);
+    while (!rest.empty() && (rest.front() == U' ' || rest.front() == U'\n')) rest.erase(rest.begin());
+    if (rest.size() > size_t(request.num_continue_chars)) rest.resize(size_t(request.num_continue_chars));
+    out.continuation = to_utf8(rest);
+    if (out.continuation.empty()) throw ConfigError("[train pages] nothing goes on after a page of " + std::to_string(num_chars) + " characters: the texts are too short");
+  }
   out.image = std::move(page.image);
   size_t next_char = 0;
   for (size_t l = 0; l < page.lines.size(); ++l) {
@@ -168,7 +222,7 @@ train::TrainPage TrainPages::draw(const train::PageRequest& request) const {
     const int16_t y = int16_t((line.top_px + line.bottom_px) / 2);
     int16_t x_end = int16_t(style.margin_left_px);
     while (next_char < page.chars.size() && page.chars[next_char].byte_offset < line.byte_begin) ++next_char;
-    for (; next_char < page.chars.size() && page.chars[next_char].byte_offset < line.byte_end; ++next_char) {
+    for (; next_char < page.chars.size() && page.chars[next_char].byte_offset < line.byte_end && page.chars[next_char].channel == line.channel; ++next_char) {
       const auto& box = page.chars[next_char];
       size_t after = box.byte_offset;
       const char32_t c = next_code_point(page.text, after);

@@ -17,7 +17,14 @@ train::TrainResult run_train(const TrainConfig& config, const std::function<void
   validate_fields(config, "train");
   const auto tokenizer = text::Tokenizer::from_file(config.tokenizer);
   const TrainPages pages(config.pages);
-  return train::train(config.trainer, pages, tokenizer, config.tokenizer, on_log, should_stop);
+  if (config.trainer.validate_every == 0) return train::train(config.trainer, pages, tokenizer, config.tokenizer, on_log, should_stop);
+  if (config.pages.valid_text.empty()) throw ConfigError("[train] trainer.validate_every needs pages.valid_text, files that are not trained on");
+  TrainPagesConfig of_validation = config.pages;
+  of_validation.text = config.pages.valid_text;
+  of_validation.text_sha256 = {};
+  of_validation.text_share = {};
+  const TrainPages validation(of_validation);
+  return train::train(config.trainer, pages, tokenizer, config.tokenizer, on_log, should_stop, &validation);
 }
 
 Json plan_training(const TrainConfig& config) {
@@ -45,11 +52,13 @@ Json plan_training(const TrainConfig& config) {
                      {"gigaflops_page_compressor", flops.compressor / 1e9}, {"gigaflops_page_global", flops.global / 1e9}, {"gigaflops_page_decoder", flops.decoder / 1e9},
                      {"teraflops_a_step", 3 * pages * flops.total() / 1e12}});
   }
-  const double n = double(parameters.total);
+  // Of adapters their own alone, and of frozen parts nothing: only what is trained has gradients, a master and the optimiser's state.
+  const double n = double(parameters.total), trained = double(train::count_trained(t));
   return {{"parameters", {{"front", parameters.front}, {"compressor", parameters.compressor}, {"global", parameters.global}, {"decoder", parameters.decoder}, {"total", parameters.total}}},
+          {"parameters_trained", int64_t(trained)},
           {"ratio", ratio},
           {"sides", sides},
-          {"memory_gb", {{"parameters_and_gradients", n * 2 * bytes_each / 1e9}, {"master_and_optimizer", n * (4 + 8) / 1e9}, {"activations", largest_activations / 1e9}}},
+          {"memory_gb", {{"parameters_and_gradients", (n + trained) * bytes_each / 1e9}, {"master_and_optimizer", trained * (4 + 8) / 1e9}, {"activations", largest_activations / 1e9}}},
           {"num_steps", t.num_steps},
           {"time_limit_s", t.time_limit_s},
           {"petaflop_limit", t.petaflop_limit}};
@@ -60,6 +69,7 @@ std::string describe_training_plan(const Json& plan) {
   out << std::fixed << std::setprecision(2);
   out << "parameters, millions:";
   for (const auto& item : plan["parameters"].items()) out << "  " << item.key() << " " << item.value().get<double>() / 1e6;
+  if (plan.contains("parameters_trained") && plan["parameters_trained"] != plan["parameters"]["total"]) out << "  (trained: " << plan["parameters_trained"].get<double>() / 1e6 << ")";
   out << "\na page (operations forwards, 1e9, at ratio " << plan["ratio"].get<double>() << "):\n";
   for (const Json& side : plan["sides"])
     out << "  " << std::setw(5) << side["side_px"].get<int64_t>() << " px, " << side["vision_tokens"].get<int64_t>() << " vision tokens, " << side["text_tokens"].get<int64_t>() << " text tokens: front "
@@ -93,6 +103,10 @@ std::string describe_log(const Json& line) {
                 static_cast<long long>(number("step")), 100 * progress, static_cast<long long>(number("side_px")), number("loss"),
                 100 * number("reader_accuracy"), 100 * number("probe_accuracy"), number("pages_per_s"));
   std::string out = text;
+  if (line.contains("valid_loss")) {
+    std::snprintf(text, sizeof text, "  validation %.3f, %.1f %%, best at step %lld", number("valid_loss"), 100 * number("valid_accuracy"), static_cast<long long>(number("best_step")));
+    out += text;
+  }
   if (progress > 0.001) out += "  " + describe_seconds(number("elapsed_s") * (1 - progress) / progress) + " left";
   return out;
 }

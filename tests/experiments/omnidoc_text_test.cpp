@@ -33,11 +33,11 @@ TEST_P(OmniDocFunctions, NormalForms) {
   const Json want = golden(folder);
   const OmniDocVersion version = GetParam().version;
   expect_all(want["latex_to_text"], [](std::u32string_view in) { return latex_to_text(in).value_or(U"(raises)"); });
-  expect_all(want["textblock2unicode"], [](std::u32string_view in) { return textblock2unicode(in); });
-  expect_all(want["clean_string"], [](std::u32string_view in) { return clean_string(in); });
-  expect_all(want["norm_text"], [](std::u32string_view in) { return normalized_text(in); });
+  expect_all(want["textblock2unicode"], [version](std::u32string_view in) { return textblock2unicode(in, version); });
+  expect_all(want["clean_string"], [version](std::u32string_view in) { return clean_string(in, version); });
+  expect_all(want["norm_text"], [version](std::u32string_view in) { return normalized_text(in, version); });
   expect_all(want["normalized_formula"], [version](std::u32string_view in) { return normalized_formula(in, version); });
-  expect_all(want["normalized_html_table"], [](std::u32string_view in) { return normalized_html_table(in); });
+  expect_all(want["normalized_html_table"], [version](std::u32string_view in) { return normalized_html_table(in, version); });
 }
 
 TEST_P(OmniDocFunctions, TableSimilarity) {
@@ -80,8 +80,31 @@ TEST_P(OmniDocFunctions, MarkdownIsSplitAtTheSamePlaces) {
   EXPECT_GT(num_pieces, 300u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, OmniDocFunctions, testing::Values(Version{"v1.0", OmniDocVersion::k1_0}, Version{"v1.5", OmniDocVersion::k1_5}),
-                         [](const auto& info) { return info.param.version == OmniDocVersion::k1_0 ? "v1_0" : "v1_5"; });
+INSTANTIATE_TEST_SUITE_P(Versions, OmniDocFunctions, testing::Values(Version{"v1.0", OmniDocVersion::k1_0}, Version{"v1.5", OmniDocVersion::k1_5}, Version{"v1.6", OmniDocVersion::k1_6}),
+                         [](const auto& info) { return std::string("v1_") + info.param.name[3]; });
+
+// Version 1.6 reads LaTeX tables as HTML while it splits; by hand, and as LaTeXML has them.
+TEST(OmniDoc16, LatexTablesBecomeHtml) {
+  const std::u32string table = UR"(\begin{table}\caption{No}
+\begin{tabular}{|l|c|} \hline
+\multirow{2}{*}{\textbf{Name}} & \multicolumn{2}{c|}{5 \% of $x^2 \pm y$} \\ \cline{2-3}
+ & a & it's -- \& \\ \hline
+\end{tabular}\end{table})";
+  const auto pieces = split_markdown(U"Before.\n\n" + table + U"\n\nAfter.", OmniDocVersion::k1_6);
+  ASSERT_EQ(pieces.size(), 3u);
+  EXPECT_EQ(pieces[1].fine_category, U"latex2html_table");
+  EXPECT_EQ(to_utf8(pieces[1].content), "<html><body><table border=\"1\" ><tr><td rowspan=\"2\">Name</td><td colspan=\"2\">5 % of $x^{2}± y$</td></tr>"
+                                        "<tr><td>a</td><td>it’s – &</td></tr></table></body></html>");
+}
+
+TEST(OmniDoc16, FormulasAreRescuedFromTextAndLoseTheirNumbers) {
+  const auto pieces = split_markdown(U"\\[ x = 1 + 2 \\quad (where\\ all\\ numbers\\ are\\ given) \\]\n\n3 + 4 = 7 ÷ 1\n\nSee $x$ and $a^2=b$.", OmniDocVersion::k1_6);
+  std::vector<std::string> seen;
+  for (const auto& piece : pieces) seen.push_back(to_utf8(piece.category + U"/" + piece.fine_category));
+  EXPECT_EQ(std::count(seen.begin(), seen.end(), "formula_rescue/text_formula"), 2) << "an arithmetic line, and one that is mostly formula";
+  EXPECT_EQ(std::count(seen.begin(), seen.end(), "equation_isolated/equation_inline"), 1) << "$x$ is a mere label";
+  EXPECT_EQ(std::count(seen.begin(), seen.end(), "text_all/equation_caption"), 1);
+}
 
 }  // namespace
 }  // namespace fovea::metrics

@@ -67,7 +67,9 @@ INSTANTIATE_TEST_SUITE_P(Runs, OmniDocGolden,
                                          GoldenRun{"1.0", "gt_markdown", "quick_match"}, GoldenRun{"1.0", "perturbed_a", "quick_match"},
                                          GoldenRun{"1.0", "perturbed_a", "simple_match"}, GoldenRun{"1.5", "demo_end2end", "quick_match"},
                                          GoldenRun{"1.5", "gt_markdown", "quick_match"}, GoldenRun{"1.5", "perturbed_a", "quick_match"},
-                                         GoldenRun{"1.5", "latex_tables", "quick_match"}),
+                                         GoldenRun{"1.5", "latex_tables", "quick_match"}, GoldenRun{"1.0", "latex_tables", "quick_match"},
+                                         GoldenRun{"1.6", "demo_end2end", "quick_match"}, GoldenRun{"1.6", "gt_markdown", "quick_match"},
+                                         GoldenRun{"1.6", "perturbed_a", "quick_match"}, GoldenRun{"1.6", "latex_tables", "quick_match"}),
                          [](const auto& info) {
                            std::string name = std::string("v") + info.param.version + "_" + info.param.predictions + "_" + info.param.match;
                            for (char& c : name)
@@ -149,7 +151,7 @@ TEST_F(OmniDocFiles, WhatIsWrongIsNamed) {
   config_.filter = {"langage:english"};
   EXPECT_THAT(problem(), HasSubstr("did you mean 'language'"));
   config_.filter.clear();
-  config_.version = "1.6";
+  config_.version = "1.7";
   EXPECT_THAT(problem(), HasSubstr("1.6"));
 }
 

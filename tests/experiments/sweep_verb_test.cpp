@@ -60,6 +60,18 @@ TEST_F(SweepVerbTest, RunsEveryCellOnceAndCollects) {
   config.grid = config.out + ".toml";
 }
 
+// A full disk lets results.jsonl be made and config.json not: with room again the cell goes on.
+TEST_F(SweepVerbTest, ACellThatADiskWithoutRoomLeftEmptyGoesOn) {
+  const Json sweep = freeze_sweep(config.out, make_grid(read_table(config.grid), {}));
+  const auto run = [&](size_t cell) { return config.out + "/cells/" + sweep["cells"][cell]["hash"].get<std::string>() + "/run"; };
+  for (size_t cell : {0, 1}) fs::create_directories(run(cell));
+  std::ofstream(run(0) + "/results.jsonl").close();
+  std::ofstream(run(1) + "/results.jsonl") << "{}\n";  // with results it is somebody's, and is not overwritten
+  const Json result = run_sweep(config, {});
+  EXPECT_EQ(result["num_complete"], 3);
+  EXPECT_THAT(result["failed"].dump(), testing::HasSubstr("no config.json"));
+}
+
 TEST_F(SweepVerbTest, ACellIsAStandAloneConfig) {
   const Json sweep = freeze_sweep(config.out, make_grid(read_table(config.grid), {}));
   const std::string cell = config.out + "/cells/" + sweep["cells"][1]["hash"].get<std::string>();

@@ -206,5 +206,17 @@ TEST_F(TextFiles, UnknownMetricsAndFiles) {
   EXPECT_THAT(problem(), HasSubstr("does not exist"));
 }
 
+TEST_F(TextFiles, TextsOfTenMegabytes) {
+  std::string long_text;
+  while (long_text.size() < 10'000'000) long_text += "The quick brown fox jumps over the lazy dog. ";
+  put("ref/a.txt", long_text);
+  put("hyp/a.txt", "The quick brown fox");
+  config_.metrics = {"edit_distance", "precision"};
+  EXPECT_GT(score_texts(config_)["texts"][0]["edit_distance"].get<double>(), 0.99);
+  long_text[5] = 'x';
+  put("hyp/a.txt", long_text);
+  EXPECT_THAT(problem(), HasSubstr("more than max_characters=2000000"));
+}
+
 }  // namespace
 }  // namespace fovea::metrics

@@ -11,38 +11,14 @@
 #include "fovea/train/optimizer.h"
 #include "fovea/train/schedule.h"
 #include "fovea/weights/store.h"
+#include "train_runs.h"
 
 namespace fovea {
 namespace {
 namespace fs = std::filesystem;
 
-experiments::TrainConfig miniature_run(const std::string& out) {
-  experiments::TrainConfig c;
-  c.tokenizer = std::string(FOVEA_SOURCE_DIR) + "/models/reader-tiny/tokenizer.json";
-  c.pages.text = {std::string(FOVEA_SOURCE_DIR) + "/datasets/samples/en_state_of_the_union_1953.txt"};
-  c.pages.fonts = {"DejaVu Sans Mono"};
-  c.trainer.out = out;
-  c.trainer.preset = "miniature";
-  c.trainer.num_steps = 60;
-  c.trainer.tokens_per_batch = 1200;
-  c.trainer.max_pages_per_batch = 8;
-  c.trainer.prefetch_steps = 3;
-  c.trainer.log_every = 10;
-  c.trainer.checkpoint_every_s = 0;
-  c.trainer.workers = 2;
-  c.trainer.curriculum.sides_px = {128};
-  c.trainer.curriculum.ratio_high_first = c.trainer.curriculum.ratio_high_last = 4;
-  c.trainer.optimizer.warmup_steps = 5;
-  c.trainer.objective.probe_only_share = 0.1;
-  c.trainer.objective.probe_width = 64;
-  return c;
-}
-
-std::string folder_of(const std::string& name) {
-  const std::string folder = testing::TempDir() + "fovea_train_" + name + std::to_string(::getpid());
-  fs::remove_all(folder);
-  return folder;
-}
+using testing_train::folder_of;
+using testing_train::miniature_run;
 
 TEST(Trainer, LossFallsAndResumeIsExact) {
   at::set_num_threads(1);
@@ -154,6 +130,36 @@ TEST(Trainer, BadCorporaAreNamed) {
   config.text = miniature_run("x").pages.text;
   config.text_sha256 = {"00"};
   EXPECT_THROW(experiments::TrainPages{config}, ConfigError);
+}
+
+TEST(Trainer, RecordedProductsGiveTheSameSteps) {
+  if (!torch::cuda::is_available()) {
+    // Without a GPU the switch changes nothing.
+    train::OptimizerConfig config;
+    config.cuda_graph = true;
+    EXPECT_NO_THROW(train::FlatOptimizer({{"a.weight", at::ones({4, 4})}}, config, at::kFloat));
+    GTEST_SKIP() << "no GPU";
+  }
+  const auto run = [](bool recorded) {
+    torch::manual_seed(3);
+    const auto on_gpu = at::TensorOptions().device(at::kCUDA).dtype(at::kFloat);
+    std::vector<std::pair<std::string, at::Tensor>> parameters;
+    for (auto [rows, columns] : {std::pair{64, 96}, {64, 96}, {128, 32}, {48, 48}}) parameters.emplace_back("layer" + std::to_string(parameters.size()) + ".weight", at::randn({rows, columns}, on_gpu));
+    parameters.emplace_back("q_gain", at::ones({8}, on_gpu));
+    train::OptimizerConfig config;
+    config.cuda_graph = recorded;
+    train::FlatOptimizer optimizer(parameters, config, at::kBFloat16);
+    for (int64_t step = 0; step < 9; ++step) {
+      for (auto& [name, p] : parameters) p.mutable_grad().copy_(at::randn(p.sizes(), p.options()));
+      optimizer.step(1e-2 / double(1 + step), {}, 1);
+    }
+    std::vector<at::Tensor> out;
+    for (const auto& [name, tensor] : optimizer.master_tensors()) out.push_back(tensor.to(at::kCPU).clone());
+    return out;
+  };
+  const auto eager = run(false), recorded = run(true);
+  ASSERT_EQ(eager.size(), recorded.size());
+  for (size_t i = 0; i < eager.size(); ++i) EXPECT_TRUE(at::allclose(eager[i], recorded[i], 1e-4, 1e-5)) << i << " " << (eager[i] - recorded[i]).abs().max().item<float>();
 }
 
 }  // namespace

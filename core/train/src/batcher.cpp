@@ -4,6 +4,7 @@
 
 #include "fovea/base/error.h"
 #include "fovea/base/random.h"
+#include "fovea/model/optical_model.h"
 #include "fovea/model/text_encoder.h"
 #include "fovea/vision/encoder.h"
 
@@ -23,24 +24,72 @@ int64_t GlyphClasses::of(char32_t code_point) const {
   return it == index_.end() ? -1 : it->second;
 }
 
+SequenceIds sequence_ids(const TrainerConfig& config, const model::ModelConfig& model, const text::Tokenizer& tokenizer) {
+  SequenceIds ids;
+  const std::string& task = config.objective.task;
+  if (model.sequence == "begin-vision-prompt") {
+    if (task == "both") throw ConfigError("[train] objective.task=both needs a model without a prompt; " + model.name + " takes one: train with two prompts in two runs");
+    const std::string text = model::prompt_text(config.prompt), mark = "<image>";
+    const size_t at = text.find(mark);
+    if (at == std::string::npos || text.find(mark, at + 1) != std::string::npos) throw ConfigError("[train] prompt must have exactly one <image>, got '" + text + "'");
+    ids.before = {model.decoder.bos_token_id};
+    for (auto id : tokenizer.encode(text.substr(0, at), /*match_added_tokens=*/true)) ids.before.push_back(id);
+    for (auto id : tokenizer.encode(text.substr(at + mark.size()), /*match_added_tokens=*/true)) ids.read.push_back(id);
+    if (ids.read.empty()) throw ConfigError("[train] prompt must have a text after <image>, got '" + text + "'");
+    ids.go_on = ids.read;
+    return ids;
+  }
+  if (task == "both" && model.continue_token_id < 0)
+    throw ConfigError("[train] objective.task=both needs a token that tells going on from reading: trainer.model=continue_token_id=" + std::to_string(model.decoder.eos_token_id) + ", say");
+  ids.read = {model.decoder.bos_token_id};
+  ids.go_on = {model.continue_token_id < 0 ? model.decoder.bos_token_id : model.continue_token_id};
+  return ids;
+}
+
+// One page's pixels as the model's channels. out [C, S, S].
+static void put_pixels(const Image& image, int64_t channels, uint8_t* out) {
+  const size_t plane = size_t(image.width_px) * size_t(image.height_px);
+  for (int64_t c = 0; c < channels; ++c, out += plane) {
+    if (image.channels == 1) {
+      std::copy(image.pixels.begin(), image.pixels.end(), out);
+      continue;
+    }
+    for (size_t p = 0; p < plane; ++p) {
+      const uint8_t* rgb = image.pixels.data() + 3 * p;
+      out[p] = channels == 3 ? rgb[c] : uint8_t((rgb[0] + rgb[1] + rgb[2]) / 3);
+    }
+  }
+}
+
 Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, const GlyphClasses& classes, const TrainerConfig& config,
-                 const model::ModelConfig& model, const BatchSpec& spec, int64_t step, int64_t rank) {
-  const int64_t stride_px = model.stride_px(), bos = model.decoder.bos_token_id, eos = model.decoder.eos_token_id;
+                 const model::ModelConfig& model, const BatchSpec& spec, int64_t step, int64_t shard) {
+  const int64_t stride_px = model.stride_px(), eos = model.decoder.eos_token_id, channels = model.encoder.sam.in_channels;
+  const auto around = sequence_ids(config, model, tokenizer);
+  const int64_t head = int64_t(around.read.size());
   const int64_t pages = spec.num_pages, side = spec.side_px, grid = side / stride_px;
-  const int64_t max_text_positions = model.decoder.max_position_embeddings - vision::num_decoder_positions(grid);
+  const int64_t max_text_positions = model.decoder.max_position_embeddings - vision::num_decoder_positions(grid) - int64_t(around.before.size()) - head + 1;
   const bool from_text = model.source == "text";
   std::vector<TrainPage> drawn;
   std::vector<text::Encoding> encoded;
-  std::vector<bool> cut(size_t(pages), false);
+  std::vector<bool> cut(size_t(pages), false), goes_on(size_t(pages), false);
+  std::vector<text::Encoding> page_text(from_text ? size_t(pages) : 0);  // what a text-side baseline compresses, where that is not what it writes
   int64_t longest = 0, count = 0;
-  const uint64_t batch_seed = mix64(mix64(uint64_t(config.seed) ^ 0x7ea1) + uint64_t(step)) + uint64_t(rank) * 0x9e3779b97f4a7c15ULL;
+  const uint64_t batch_seed = mix64(mix64(uint64_t(config.seed) ^ 0x7ea1) + uint64_t(step)) + uint64_t(shard) * 0x9e3779b97f4a7c15ULL;
   for (int64_t i = 0; i < pages; ++i) {
-    drawn.push_back(source.draw({side, spec.num_chars, mix64(batch_seed + uint64_t(i))}));
+    const auto& task = config.objective.task;
+    goes_on[size_t(i)] = task == "continue" || (task == "both" && Rng(batch_seed, 7, uint64_t(i)).chance(config.objective.continue_share));
+    const bool after = goes_on[size_t(i)];
+    drawn.push_back(source.draw({side, spec.num_chars, mix64(batch_seed + uint64_t(i)), after ? config.objective.continue_chars : 0}));
     if (drawn.back().image.width_px != side || drawn.back().image.height_px != side)
       throw InternalError("[make_batch] the page source drew a page of another size");
-    encoded.push_back(tokenizer.encode_with_offsets(drawn.back().text, /*match_added_tokens=*/false));
+    encoded.push_back(tokenizer.encode_with_offsets(after ? drawn.back().continuation : drawn.back().text, /*match_added_tokens=*/false));
     auto& e = encoded.back();
-    if (int64_t(e.ids.size()) > max_text_positions - 1) {
+    if (from_text && after) page_text[size_t(i)] = tokenizer.encode_with_offsets(drawn.back().text, /*match_added_tokens=*/false);
+    if (after) {
+      cut[size_t(i)] = true;  // the text goes on, so no end is asked for
+      e.ids.resize(std::min(e.ids.size(), size_t(max_text_positions - 1)));
+      e.byte_ends.resize(e.ids.size());
+    } else if (int64_t(e.ids.size()) > max_text_positions - 1) {
       cut[size_t(i)] = true;
       e.ids.resize(size_t(max_text_positions - 1));
       e.byte_ends.resize(e.ids.size());  // the text goes on, so no end is asked for
@@ -50,14 +99,18 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
     longest = std::max(longest, int64_t(e.ids.size()));
     count += int64_t(e.ids.size());
   }
-  const int64_t width = (longest + 1 + 15) / 16 * 16;
+  const int64_t width = (longest + head + 15) / 16 * 16;
   Batch batch;
   batch.spec = spec;
   batch.num_text_tokens = count;
-  batch.pixels = at::empty({pages, 1, side, side}, at::kByte);
+  batch.head = head;
+  batch.pixels = at::empty({pages, channels, side, side}, at::kByte);
+  batch.before = at::tensor(around.before, at::kLong);
   batch.inputs = at::full({pages, width}, eos, at::kLong);
   if (from_text) {
-    batch.source_ids = at::full({pages, width}, eos, at::kLong);
+    int64_t longest_page = width;
+    for (const auto& e : page_text) longest_page = std::max(longest_page, int64_t(e.ids.size()));
+    batch.source_ids = at::full({pages, longest_page}, eos, at::kLong);
     batch.source_lengths = at::empty({pages}, at::kLong);
   }
   batch.targets = at::empty({count}, at::kLong);
@@ -70,24 +123,27 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
   int64_t at = 0;
   for (int64_t b = 0; b < pages; ++b) {
     const TrainPage& page = drawn[b];
-    std::copy(page.image.pixels.begin(), page.image.pixels.end(), batch.pixels.data_ptr<uint8_t>() + b * side * side);
+    put_pixels(page.image, channels, batch.pixels.data_ptr<uint8_t>() + b * channels * side * side);
     int64_t* inputs = batch.inputs.data_ptr<int64_t>() + b * width;
-    inputs[0] = bos;
+    const bool after = goes_on[size_t(b)];
+    std::copy(after ? around.go_on.begin() : around.read.begin(), after ? around.go_on.end() : around.read.end(), inputs);
     Rng noise(batch_seed, 6, uint64_t(b));
     uint32_t begin = 0;
     const auto& ids = encoded[b].ids;
     const int64_t length = int64_t(ids.size());
     if (from_text) {
-      std::copy(ids.begin(), ids.end(), batch.source_ids.data_ptr<int64_t>() + b * width);
-      batch.source_lengths.data_ptr<int64_t>()[b] = std::max<int64_t>(1, length);
+      const auto& compressed = after ? page_text[size_t(b)].ids : ids;
+      std::copy(compressed.begin(), compressed.end(), batch.source_ids.data_ptr<int64_t>() + b * batch.source_ids.size(1));
+      batch.source_lengths.data_ptr<int64_t>()[b] = std::max<int64_t>(1, int64_t(compressed.size()));
     }
     for (size_t t = 0; t < ids.size() + (cut[size_t(b)] ? 0 : 1); ++t, ++at) {
       const bool end = t == ids.size();
       batch.targets.data_ptr<int64_t>()[at] = end ? eos : ids[t];
-      batch.positions.data_ptr<int64_t>()[at] = b * width + int64_t(t);
+      batch.positions.data_ptr<int64_t>()[at] = b * width + head - 1 + int64_t(t);
       if (end) continue;
       const bool replaced = config.objective.input_noise > 0 && noise.chance(config.objective.input_noise);
-      inputs[t + 1] = replaced ? int64_t(noise.below(uint64_t(tokenizer.vocab_size()))) : ids[t];
+      inputs[size_t(head) + t] = replaced ? int64_t(noise.below(uint64_t(tokenizer.vocab_size()))) : ids[t];
+      if (after) continue;  // nothing of it stands on the page
       if (from_text) {
         const int64_t latent = model::latent_of(model.text_encoder, int64_t(t), length, grid * grid);
         batch.place_cell.data_ptr<int64_t>()[at] = latent < 0 ? -1 : latent / grid * (grid + 1) + latent % grid;
@@ -142,9 +198,9 @@ void Batcher::work() {
         if (c.from_step <= step) control = c;
     }
     try {
-      Batch batch = make_(step, control);
+      auto batches = make_(step, control);
       std::lock_guard<std::mutex> lock(mutex_);
-      ready_.emplace(step, std::move(batch));
+      ready_.emplace(step, std::move(batches));
     } catch (...) {
       std::lock_guard<std::mutex> lock(mutex_);
       failure_ = std::current_exception();
@@ -153,7 +209,7 @@ void Batcher::work() {
   }
 }
 
-Batch Batcher::next() {
+std::vector<Batch> Batcher::next() {
   std::unique_lock<std::mutex> lock(mutex_);
   changed_.wait(lock, [&] { return failure_ || ready_.count(next_to_take_); });
   if (failure_) std::rethrow_exception(failure_);

@@ -1,69 +1,172 @@
 #include "fovea/train/communicator.h"
 
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
-#include "fovea/base/error.h"
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #ifdef FOVEA_WITH_NCCL
 #include <ATen/cuda/CUDAContext.h>
 #include <nccl.h>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #endif
 
 namespace fovea::train {
+namespace {
 
-static int64_t environment_number(const char* name, int64_t fallback) {
+int64_t environment_number(const char* name, int64_t fallback) {
   const char* text = std::getenv(name);
   return text ? std::atoll(text) : fallback;
 }
 
-#ifdef FOVEA_WITH_NCCL
-namespace {
-
-void check(ncclResult_t result, const char* what) {
-  if (result != ncclSuccess) throw UnsupportedError(std::string("[nccl] ") + what + ": " + ncclGetErrorString(result));
-}
-
-class NcclCommunicator : public Communicator {
+/// Who this process is, and the store through which the processes find each other.
+class TorchrunCommunicator : public Communicator {
  public:
-  NcclCommunicator()
-      : rank_(environment_number("RANK", 0)), world_(environment_number("WORLD_SIZE", 1)),
-        local_rank_(environment_number("LOCAL_RANK", 0)), local_world_(environment_number("LOCAL_WORLD_SIZE", world_)) {
+  explicit TorchrunCommunicator(double lost_after_s)
+      : rank_(environment_number("RANK", 0)), world_(environment_number("WORLD_SIZE", 1)), local_rank_(environment_number("LOCAL_RANK", 0)),
+        local_world_(environment_number("LOCAL_WORLD_SIZE", world_)), lost_after_s_(lost_after_s) {
     const char* host = std::getenv("MASTER_ADDR");
     c10d::TCPStoreOptions options;
     options.port = uint16_t(environment_number("MASTER_PORT", 29500));
     const char* agent = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
     options.isServer = rank_ == 0 && !(agent && std::strcmp(agent, "True") == 0);
     options.waitWorkers = false;
-    store_ = c10::make_intrusive<c10d::TCPStore>(host ? host : "127.0.0.1", options);
-    const std::string key = std::string("fovea/nccl/") + (std::getenv("TORCHELASTIC_RESTART_COUNT") ? std::getenv("TORCHELASTIC_RESTART_COUNT") : "0");
+    options.timeout = std::chrono::milliseconds(int64_t(1000 * lost_after_s));
+    guarded("the start", [&] { store_ = c10::make_intrusive<c10d::TCPStore>(host ? host : "127.0.0.1", options); });
+    const char* restart = std::getenv("TORCHELASTIC_RESTART_COUNT");
+    prefix_ = std::string("fovea/") + (restart ? restart : "0") + "/";
+  }
+  int64_t rank() const override { return rank_; }
+  int64_t world_size() const override { return world_; }
+  int64_t local_rank() const override { return local_rank_; }
+  int64_t local_world_size() const override { return local_world_; }
+
+ protected:
+  /// The store throws when its server is gone or nobody answers in time.
+  template <class F> void guarded(const std::string& what, const F& f) const {
+    try {
+      f();
+    } catch (const std::exception& e) {
+      const std::string text = e.what();
+      throw LostProcessError("[train] process " + std::to_string(rank_) + " of " + std::to_string(world_) + " waited in vain for the others at " + what + " (" + text.substr(0, text.find('\n')) +
+                             "): one has ended or hangs; started again, the run goes on from its last checkpoint");
+    }
+  }
+  int64_t rank_, world_, local_rank_, local_world_;
+  double lost_after_s_;
+  std::string prefix_;
+  c10::intrusive_ptr<c10d::TCPStore> store_;
+};
+
+/// Every process puts its tensor into the store and adds up all of them in the order of their ranks, so that all get the same sum. For tests and
+/// small models on CPUs: all bytes go through one server.
+class StoreCommunicator final : public TorchrunCommunicator {
+ public:
+  using TorchrunCommunicator::TorchrunCommunicator;
+  ~StoreCommunicator() override {
+    // The server lives in rank 0: it waits until the others have said that they are done, or a few seconds where they ended otherwise.
+    try {
+      store_->add(prefix_ + "left", 1);
+      for (int i = 0; rank_ == 0 && i < 50 && store_->add(prefix_ + "left", 0) < world_; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    } catch (const std::exception&) {
+    }
+  }
+  void all_reduce(at::Tensor& x) override {
+    const auto all = exchange(x, /*from_root=*/false);
+    x.copy_(all[0]);
+    for (size_t r = 1; r < all.size(); ++r) x.add_(all[r]);
+  }
+  void broadcast(at::Tensor& x) override { x.copy_(exchange(x, /*from_root=*/true)[0]); }
+
+ private:
+  std::vector<at::Tensor> exchange(const at::Tensor& x, bool from_root) {
+    const std::string key = prefix_ + std::to_string(calls_) + "/";
+    const auto own = x.contiguous();
+    const auto* bytes = static_cast<const uint8_t*>(own.data_ptr());
+    std::vector<at::Tensor> out;
+    guarded("exchange " + std::to_string(calls_), [&] {
+      store_->set(key + std::to_string(rank_), from_root && rank_ != 0 ? std::vector<uint8_t>{0} : std::vector<uint8_t>(bytes, bytes + own.nbytes()));
+      for (int64_t r = 0; r < world_; ++r) {
+        store_->wait({key + std::to_string(r)}, std::chrono::milliseconds(int64_t(1000 * lost_after_s_)));
+        if (from_root && r != 0) continue;
+        const auto stored = store_->get(key + std::to_string(r));
+        auto tensor = at::empty_like(own);
+        TORCH_CHECK(stored.size() == size_t(own.nbytes()), "process ", r, " sent ", stored.size(), " bytes instead of ", own.nbytes());
+        std::memcpy(tensor.data_ptr(), stored.data(), stored.size());
+        out.push_back(tensor);
+      }
+      // Two calls back everybody has read: whoever is here has passed the call between.
+      if (calls_ >= 2) store_->deleteKey(prefix_ + std::to_string(calls_ - 2) + "/" + std::to_string(rank_));
+    });
+    ++calls_;
+    return out;
+  }
+  int64_t calls_ = 0;
+};
+
+#ifdef FOVEA_WITH_NCCL
+void check(ncclResult_t result, const char* what) {
+  if (result != ncclSuccess) throw UnsupportedError(std::string("[nccl] ") + what + ": " + ncclGetErrorString(result));
+}
+
+class NcclCommunicator final : public TorchrunCommunicator {
+ public:
+  explicit NcclCommunicator(double lost_after_s) : TorchrunCommunicator(lost_after_s), last_call_(now_s()) {
+    const std::string key = prefix_ + "nccl";
     ncclUniqueId id;
     if (rank_ == 0) {
       check(ncclGetUniqueId(&id), "ncclGetUniqueId");
       std::vector<uint8_t> bytes(sizeof id);
       std::memcpy(bytes.data(), &id, sizeof id);
-      store_->set(key, bytes);
+      guarded("the start", [&] { store_->set(key, bytes); });
     } else {
-      const auto bytes = store_->get(key);  // waits
-      std::memcpy(&id, bytes.data(), sizeof id);
+      guarded("the start", [&] {
+        const auto bytes = store_->get(key);  // waits
+        std::memcpy(&id, bytes.data(), sizeof id);
+      });
     }
     C10_CUDA_CHECK(cudaSetDevice(int(local_rank_)));
     check(ncclCommInitRank(&comm_, int(world_), id, int(rank_)), "ncclCommInitRank");
+    watch_ = std::thread([this] { watch(); });
   }
-  ~NcclCommunicator() override { ncclCommDestroy(comm_); }
-  int64_t rank() const override { return rank_; }
-  int64_t world_size() const override { return world_; }
-  int64_t local_rank() const override { return local_rank_; }
-  int64_t local_world_size() const override { return local_world_; }
+  ~NcclCommunicator() override {
+    stop_ = true;
+    watch_.join();
+    if (!aborted_) ncclCommDestroy(comm_);
+  }
   void all_reduce(at::Tensor& x) override {
+    alive();
     check(ncclAllReduce(x.data_ptr(), x.data_ptr(), size_t(x.numel()), type_of(x), ncclSum, comm_, at::cuda::getCurrentCUDAStream()), "ncclAllReduce");
+    alive();
   }
   void broadcast(at::Tensor& x) override {
+    alive();
     check(ncclBroadcast(x.data_ptr(), x.data_ptr(), size_t(x.numel()), type_of(x), 0, comm_, at::cuda::getCurrentCUDAStream()), "ncclBroadcast");
+    alive();
   }
 
  private:
+  static double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+  void alive() {
+    last_call_ = now_s();
+    if (aborted_)
+      throw LostProcessError("[train] process " + std::to_string(rank_) + " of " + std::to_string(world_) + ": another one has ended or hangs; started again, the run goes on from its last checkpoint");
+  }
+  /// A lost process leaves the others in a kernel that waits for it, and their main threads in a wait for that kernel. Aborting ends the kernel; the main
+  /// thread's next call then throws.
+  void watch() {
+    while (!stop_) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      ncclResult_t state = ncclSuccess;
+      const bool broken = ncclCommGetAsyncError(comm_, &state) == ncclSuccess && state != ncclSuccess && state != ncclInProgress;
+      if (!broken && now_s() - last_call_ < lost_after_s_) continue;
+      aborted_ = true;
+      ncclCommAbort(comm_);
+      return;
+    }
+  }
   static ncclDataType_t type_of(const at::Tensor& x) {
     switch (x.scalar_type()) {
       case at::kFloat: return ncclFloat32;
@@ -73,21 +176,22 @@ class NcclCommunicator : public Communicator {
       default: throw ShapeError("[nccl] no sum over this dtype");
     }
   }
-  int64_t rank_, world_, local_rank_, local_world_;
-  c10::intrusive_ptr<c10d::TCPStore> store_;
   ncclComm_t comm_ = nullptr;
+  std::atomic<double> last_call_;
+  std::atomic<bool> stop_{false}, aborted_{false};
+  std::thread watch_;
 };
-
-}  // namespace
 #endif
 
-std::unique_ptr<Communicator> Communicator::from_environment(const std::string& device) {
+}  // namespace
+
+std::unique_ptr<Communicator> Communicator::from_environment(const std::string& device, double lost_after_s) {
   if (environment_number("WORLD_SIZE", 1) <= 1) return std::make_unique<Communicator>();
+  if (device == "cpu") return std::make_unique<StoreCommunicator>(lost_after_s);
 #ifdef FOVEA_WITH_NCCL
-  if (device.rfind("cuda", 0) != 0) throw UnsupportedError("[train] several processes need --device cuda, got " + device);
-  return std::make_unique<NcclCommunicator>();
+  return std::make_unique<NcclCommunicator>(lost_after_s);
 #else
-  throw UnsupportedError("[train] this build has no NCCL: WORLD_SIZE must be 1, got " + std::string(std::getenv("WORLD_SIZE")) + " on " + device);
+  throw UnsupportedError("[train] this build has no NCCL: WORLD_SIZE must be 1 on GPUs, got " + std::string(std::getenv("WORLD_SIZE")));
 #endif
 }
 

@@ -58,35 +58,100 @@ at::Tensor ObjectiveImpl::probe_loss(GlyphProbe& probe, const at::Tensor& featur
   return masked_mean(loss, valid);
 }
 
+void ObjectiveImpl::set_teacher(model::OpticalModel teacher, const SequenceIds& around) {
+  teacher_ = std::move(teacher);
+  teacher_ids_ = around;
+}
+
+void ObjectiveImpl::set_adapters(Adapters a) { adapters = register_module("adapters", std::move(a)); }
+
+vision::EncoderOutput ObjectiveImpl::encode(model::OpticalModel& of, const Batch& batch) {
+  vision::EncoderOutput encoded;
+  if (of->config.source == "text") {
+    encoded.sequence = of->text_encoder(batch.source_ids, batch.source_lengths, batch.spec.side_px / of->config.stride_px());
+    return encoded;
+  }
+  const int64_t channels = of->config.encoder.sam.in_channels, given = batch.pixels.size(1);
+  // A teacher may see the page in other channels than the model that learns.
+  const auto pixels = channels == given ? batch.pixels : given == 1 ? batch.pixels.expand({-1, channels, -1, -1}).contiguous() : batch.pixels.to(at::kFloat).mean(1, true).to(at::kByte);
+  return of->encoder(vision::pixels_from_bytes(pixels, of->config.encoder, factory_.dtype));
+}
+
+ObjectiveImpl::Read ObjectiveImpl::read(model::OpticalModel& of, vision::EncoderOutput encoded, const at::Tensor& before, const at::Tensor& inputs, const at::Tensor& positions, decoder::Taps taps) {
+  Read out;
+  out.encoded = std::move(encoded);
+  out.taps = taps;
+  const auto embedded = of->decoder->embed(inputs);  // [B, T, D]
+  std::vector<at::Tensor> parts;
+  if (before.size(0) > 0) parts.push_back(of->decoder->embed(before).unsqueeze(0).expand({inputs.size(0), before.size(0), embedded.size(2)}));
+  parts.push_back(out.encoded.sequence.to(embedded.scalar_type()));
+  parts.push_back(embedded);
+  out.first = before.size(0);
+  out.end = out.first + out.encoded.sequence.size(1);
+  const auto hidden = of->decoder->forward(at::cat(parts, 1), nullptr, &out.taps);
+  out.text = hidden.slice(1, out.end).flatten(0, 1).index_select(0, positions);
+  return out;
+}
+
+// Softened by `temperature`: mean over rows of KL(teacher || student) times its square.
+static at::Tensor distance_of(const at::Tensor& student, const at::Tensor& teacher, double temperature) {
+  const auto s = at::log_softmax(student.to(at::kFloat) / temperature, -1), t = at::log_softmax(teacher.to(at::kFloat) / temperature, -1);
+  return (t.exp() * (t - s)).sum() * (temperature * temperature / double(std::max<int64_t>(1, student.size(0))));
+}
+
+LossParts ObjectiveImpl::evaluate(const Batch& batch) {
+  torch::NoGradGuard no_grad;
+  if (adapters) adapters->attach();
+  const auto out = read(model, encode(model, batch), batch.before, batch.inputs, batch.positions, {});
+  const auto [loss, correct] = cuda::cross_entropy(model->decoder->logits(out.text), batch.targets);
+  if (adapters) adapters->detach();
+  LossParts parts;
+  parts.reader_loss = loss.mean();
+  parts.reader_accuracy = correct.to(at::kFloat).mean();
+  return parts;
+}
+
 LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader) {
   const int64_t side = batch.spec.side_px;
   const auto& encoder_config = model->config.encoder;
-  vision::EncoderOutput encoded;
-  if (model->config.source == "text")
-    encoded.sequence = model->text_encoder(batch.source_ids, batch.source_lengths, side / model->config.stride_px());
-  else
-    encoded = model->encoder(vision::pixels_from_bytes(batch.pixels, encoder_config, factory_.dtype));
+  if (adapters) adapters->attach();
+  auto encoded = encode(model, batch);
   LossParts parts;
   const auto zero = at::zeros({}, at::TensorOptions().device(batch.pixels.device()).dtype(at::kFloat));
-  parts.total = parts.reader_loss = parts.reader_accuracy = parts.probe_accuracy = parts.patch_probe_accuracy = parts.guide_accuracy = zero;
+  parts.total = parts.reader_loss = parts.reader_accuracy = parts.probe_accuracy = parts.patch_probe_accuracy = parts.guide_accuracy = parts.distance = zero;
   if (token_probe)
     parts.total = parts.total + config_.probe * probe_loss(token_probe, encoded.tokens, side / encoder_config.stride_px(), batch, side, parts.probe_accuracy);
   if (patch_probe)
     parts.total = parts.total + config_.patch_probe * probe_loss(patch_probe, encoded.patches.flatten(2).transpose(1, 2),
                                                                 side / encoder_config.sam.patch_px, batch, side, parts.patch_probe_accuracy);
   if (!with_reader) return parts;
-
-  const int64_t vision_length = encoded.sequence.size(1);
-  const auto embedded = model->decoder->embed(batch.inputs);  // [B, T, D]
-  const auto inputs = at::cat({encoded.sequence.to(embedded.scalar_type()), embedded}, 1);
-  decoder::Taps taps;
-  if (config_.guide > 0) taps.qk_layer = config_.guide_layer, taps.hidden_layer = config_.guide_layer - 1;
-  const auto hidden = model->decoder->forward(inputs, nullptr, &taps);
-  const auto text = hidden.slice(1, vision_length).flatten(0, 1).index_select(0, batch.positions);  // [M, D]
-  const auto [loss, correct] = cuda::cross_entropy(model->decoder->logits(text), batch.targets);
+  decoder::Taps wanted;
+  if (config_.guide > 0) wanted.qk_layer = config_.guide_layer, wanted.hidden_layer = config_.guide_layer - 1;
+  const auto out = read(model, std::move(encoded), batch.before, batch.inputs, batch.positions, wanted);
+  const auto logits = model->decoder->logits(out.text);
+  const auto [loss, correct] = cuda::cross_entropy(logits, batch.targets);
   parts.reader_loss = loss.mean();
   parts.reader_accuracy = correct.detach().to(at::kFloat).mean();
   parts.total = parts.total + config_.reader * parts.reader_loss;
+  if (teacher_) {
+    at::Tensor taught;
+    {
+      torch::NoGradGuard no_grad;
+      // The same text behind the teacher's own begin or prompt.
+      const int64_t own = int64_t(teacher_ids_.read.size()), theirs = batch.head;
+      auto inputs = batch.inputs;
+      auto positions = batch.positions;
+      const auto head = at::tensor(teacher_ids_.read, at::kLong).to(inputs.device()).unsqueeze(0).expand({inputs.size(0), own});
+      inputs = at::cat({head, inputs.slice(1, theirs)}, 1);
+      const int64_t width = batch.inputs.size(1);
+      positions = at::floor_divide(positions, width) * inputs.size(1) + positions.remainder(width) + (own - theirs);
+      const auto before = at::tensor(teacher_ids_.before, at::kLong).to(inputs.device());
+      taught = teacher_->decoder->logits(read(teacher_, encode(teacher_, batch), before, inputs, positions, {}).text);
+    }
+    const auto distance = distance_of(logits, taught, config_.distill_temperature);
+    parts.distance = distance.detach();
+    parts.total = parts.total + config_.distill * distance;
+  }
   if (config_.guide > 0) {
     // Four heads of one layer look at the token under the next glyph.
     const auto& c = model->config.decoder;
@@ -94,15 +159,15 @@ LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader) {
     const auto valid = batch.place_cell >= 0;
     at::Tensor guide = zero;
     for (int64_t h = 0; h < heads; ++h) {
-      const auto q = taps.q.select(1, h).slice(1, vision_length);         // [B, T, d]
-      const auto k = taps.k.select(1, h / share).slice(1, 0, vision_length);
+      const auto q = out.taps.q.select(1, h).slice(1, out.end);         // [B, T, d]
+      const auto k = out.taps.k.select(1, h / share).slice(1, out.first, out.end);
       const auto scores = (at::bmm(q, k.transpose(1, 2)) * (1.0 / std::sqrt(double(c.head_dim)))).flatten(0, 1).index_select(0, batch.positions);  // [M, P]
       const auto [head_loss, hit] = cuda::cross_entropy(scores, batch.place_cell);
       guide = guide + masked_mean(head_loss, valid) / double(heads);
       if (h == 0) parts.guide_accuracy = masked_mean(hit.detach(), valid);
     }
     if (offset_readout) {
-      const auto at_text = taps.hidden.slice(1, vision_length).flatten(0, 1).index_select(0, batch.positions);
+      const auto at_text = out.taps.hidden.slice(1, out.end).flatten(0, 1).index_select(0, batch.positions);
       const auto readout = offset_readout(at_text);  // [M, 64]
       const auto x = cuda::cross_entropy(readout.slice(1, 0, 32).contiguous(), at::floor_divide(batch.place_offset, 32));
       const auto y = cuda::cross_entropy(readout.slice(1, 32).contiguous(), batch.place_offset.remainder(32));

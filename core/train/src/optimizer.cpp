@@ -3,6 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/base/error.h"
+
+#ifdef FOVEA_WITH_NCCL
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#endif
+
 namespace fovea::train {
 
 at::Tensor orthogonalize(const at::Tensor& matrices, int steps) {
@@ -21,10 +29,38 @@ at::Tensor orthogonalize(const at::Tensor& matrices, int steps) {
 
 static bool goes_to_muon(const std::string& name, const at::Tensor& p) {
   if (p.dim() != 2 && p.dim() != 4) return false;
-  for (const char* word : {"embed_tokens", "lm_head", "position_embedding", "pos_embed", "rel_pos"})
+  for (const char* word : {"embed_tokens", "lm_head", "position_embedding", "pos_embed", "rel_pos", "lora_"})
     if (name.find(word) != std::string::npos) return false;
   return true;
 }
+
+/// Buffers that stay where they are, and the launches between them.
+struct FlatOptimizer::MuonGraph {
+  at::Tensor update, direction;
+#ifdef FOVEA_WITH_NCCL
+  at::cuda::CUDAGraph graph;
+  int64_t num_calls = 0;
+  template <class F> void run(const F& launch) {
+    constexpr int64_t kWarmUp = 3;  // libraries allocate and choose at first
+    if (num_calls < kWarmUp) {
+      launch();
+    } else {
+      if (num_calls == kWarmUp) {
+        // Recording wants a stream of its own; only this thread's calls are recorded, those that draw pages go on.
+        c10::cuda::getCurrentCUDAStream().synchronize();
+        const c10::cuda::CUDAStreamGuard aside(c10::cuda::getStreamFromPool());
+        graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+        launch();
+        graph.capture_end();
+      }
+      graph.replay();
+    }
+    ++num_calls;
+  }
+#else
+  template <class F> void run(const F& launch) { launch(); }
+#endif
+};
 
 FlatOptimizer::FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor>>& parameters, const OptimizerConfig& config,
                              at::ScalarType dtype)
@@ -73,20 +109,42 @@ FlatOptimizer::FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor
     p.set_requires_grad(true);
   }
   publish();
+  if (config.cuda_graph && device.is_cuda() && !groups_.empty()) {
+#ifdef FOVEA_WITH_NCCL
+    graph_ = std::make_unique<MuonGraph>();
+    graph_->update = at::zeros_like(momentum_);
+    graph_->direction = at::zeros_like(momentum_);
+#else
+    throw UnsupportedError("[train] optimizer.cuda_graph needs a build with CUDA");
+#endif
+  }
 }
+
+FlatOptimizer::~FlatOptimizer() = default;
 
 void FlatOptimizer::publish() {
   torch::NoGradGuard no_grad;
   live_.copy_(master_);
 }
 
-at::Tensor FlatOptimizer::step(double rate, const std::function<void(at::Tensor&)>& reduce, int64_t world_size) {
+void FlatOptimizer::accumulate() {
+  torch::NoGradGuard no_grad;
+  if (!sum_.defined()) sum_ = grad_.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  else sum_.add_(grad_);
+  grad_.zero_();
+}
+
+at::Tensor FlatOptimizer::step(double rate, const std::function<void(at::Tensor&)>& reduce, int64_t num_batches) {
   torch::NoGradGuard no_grad;
   num_steps_ += 1;
   auto grad = grad_.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
-  if (world_size > 1) {
+  if (sum_.defined()) {
+    grad.add_(sum_);
+    sum_ = at::Tensor();
+  }
+  if (num_batches > 1) {
     reduce(grad);
-    grad.div_(double(world_size));
+    grad.div_(double(num_batches));
   }
   const auto norm = grad.norm();
   auto scale = config_.clip_norm > 0 ? at::clamp_max(config_.clip_norm / (norm + 1e-6), 1.0) : at::ones_like(norm);
@@ -105,10 +163,24 @@ at::Tensor FlatOptimizer::step(double rate, const std::function<void(at::Tensor&
   // Muon with Nesterov momentum
   const auto gm = grad.narrow(0, num_adam_, momentum_.size(0));
   momentum_.lerp_(gm, 1 - config_.muon_momentum);
-  const auto update = at::lerp(gm, momentum_, config_.muon_momentum);
+  const auto direction_of = [&](const at::Tensor& update, const MatrixGroup& group) {
+    return orthogonalize(update.narrow(0, group.offset - num_adam_, group.count * group.rows * group.columns).view({group.count, group.rows, group.columns}));
+  };
+  at::Tensor update;
+  if (graph_) {
+    at::lerp_out(graph_->update, gm, momentum_, config_.muon_momentum);
+    graph_->run([&] {
+      for (const auto& group : groups_) {
+        const auto direction = direction_of(graph_->update, group).flatten();
+        graph_->direction.narrow(0, group.offset - num_adam_, direction.numel()).copy_(direction);
+      }
+    });
+  } else {
+    update = at::lerp(gm, momentum_, config_.muon_momentum);
+  }
   for (const auto& group : groups_) {
     const int64_t size = group.count * group.rows * group.columns;
-    const auto direction = orthogonalize(update.narrow(0, group.offset - num_adam_, size).view({group.count, group.rows, group.columns}));
+    const auto direction = graph_ ? graph_->direction.narrow(0, group.offset - num_adam_, size) : direction_of(update, group);
     const double matched = rate * 0.2 * std::sqrt(double(std::max(group.rows, group.columns)));
     auto values = master_.narrow(0, group.offset, size);
     values.mul_(1 - rate * config_.muon_weight_decay).add_(direction.flatten(), -matched);

@@ -101,6 +101,7 @@ class OmniDocBenchTask final : public Task {
       scorer.predictions = predictions;
       scorer.out = folder + "/metrics" + end + ".json";
       scorer.version = config.version;
+      if (config.samples > 0) scorer.missing = "skip";  // pages that were not asked for; 1.6 would score them as empty
       metrics::score_omnidocbench(scorer);
       files.push_back(scorer.out);
     }

@@ -25,7 +25,8 @@ struct Entry {
   std::unique_ptr<Task> (*make)();
 };
 constexpr Entry kTasks[] = {{"curve", make_curve_task},   {"fox", make_fox_task},     {"omnidocbench", make_omnidocbench_task}, {"needle", make_needle_task},
-                            {"qa", make_qa_task},         {"exact", make_exact_task}, {"forgetting", make_forgetting_task},     {"perplexity", make_perplexity_task}};
+                            {"qa", make_qa_task},         {"exact", make_exact_task}, {"forgetting", make_forgetting_task},     {"perplexity", make_perplexity_task},
+                            {"tables", make_tables_task}, {"charts", make_charts_task},         {"geometry", make_geometry_task}};
 
 // The one of a file, read once in a process: cells of a sweep share it.
 std::pair<text::Tokenizer, std::string> shared_tokenizer(const std::string& path) {

@@ -14,6 +14,7 @@ struct AblateCell {
   TrainConfig train;
   CurveConfig eval;                 ///< model, out, device and text_kind are the cell's own
   std::vector<std::string> eval_text_kind = {"prose", "shuffled-words"};
+  int64_t perplexity_pages = 0;     ///< pages of prose after which the text is foreseen (task perplexity), a budget and ratio; for models trained to go on
 
   template <class V> void visit_fields(V& v) {
     v.field("name", name, "name of the cell");
@@ -21,6 +22,7 @@ struct AblateCell {
     v.field("train", train, "the training");
     v.field("eval", eval, "the curves of the trained model");
     v.field("eval_text_kind", eval_text_kind, "one curve for each of these kinds of text");
+    v.field("perplexity_pages", perplexity_pages, "pages of prose after which the text is foreseen, 0 none", {.min = 0});
   }
 };
 
@@ -28,7 +30,7 @@ struct AblateConfig {
   std::string grid;                          ///< TOML, see experiments/README.md
   std::vector<std::string> set;              ///< "train.trainer.time_limit_s=60" for all cells, over the file; lists are axes
   std::string out = "runs/ablate";
-  std::vector<std::string> devices = {"cpu"};  ///< one cell at a time on each: cpu, cuda:0, cuda:1; name one twice for two at a time
+  std::vector<std::string> devices = {"cpu"};  ///< one cell at a time on each: cpu, cuda:0, cuda:1; cpu may be named several times
   std::vector<std::string> only;             ///< names of the cells to run; empty: all
   std::string shard = "1/1";                 ///< i/n: every n-th cell from the i-th, for Slurm arrays
   bool dry_run = false;                      ///< the plan alone
@@ -37,7 +39,7 @@ struct AblateConfig {
     v.field("grid", grid, "TOML file of the cells");
     v.field("set", set, "key=value for all cells, such as train.trainer.time_limit_s=60; a list is an axis");
     v.field("out", out, "folder; finished cells in it are kept, unfinished ones gone on with");
-    v.field("devices", devices, "one cell at a time on each, cpu or cuda:N; one named twice takes two");
+    v.field("devices", devices, "one cell at a time on each, cpu or cuda:N; cpu named twice takes two");
     v.field("only", only, "names of the cells to run, all if empty");
     v.field("shard", shard, "i/n: every n-th cell from the i-th");
     v.field("dry_run", dry_run, "show the cells, their parameters and operations, and run nothing");
@@ -47,15 +49,16 @@ struct AblateConfig {
 /// A cell of a plan. JSON: {name, group, hash, folder, seed, parameters, ..., status}.
 struct AblatePlan {
   std::vector<AblateCell> cells;
+  std::vector<bool> chosen;          ///< whether `only` and `shard` take it
   std::vector<std::string> hashes;   ///< of what decides a cell's result, 16 hex digits
   std::vector<std::string> folders;  ///< OUT/cells/NAME-HASH
 };
 
-/// Reads the grid and resolves every cell. Nothing is written.
+/// Reads the grid and resolves every cell, those that `only` and `shard` leave out among them. Nothing is written.
 /// Errors: ConfigError naming the cell and the reason (unknown names, sums that cannot be), IoError.
 AblatePlan plan_ablation(const AblateConfig& config);
 
-/// One row a cell: name, group, seed, parameters, gigaflops a page at the largest page size, time_limit_s, petaflop_limit, folder, status.
+/// One row a chosen cell: name, group, seed, parameters, gigaflops a page at the largest page size, time_limit_s, petaflop_limit, folder, status.
 Json describe_plan(const AblatePlan& plan);
 
 struct AblateCallbacks {
@@ -67,16 +70,23 @@ struct AblateCallbacks {
 
 struct AblateSummary {
   Json rows = Json::array();  ///< of table.csv
-  size_t num_complete = 0, num_failed = 0;
+  size_t num_complete = 0, num_failed = 0;  ///< of all cells of the grid
+  size_t num_busy = 0;                      ///< chosen cells that another process holds
   bool stopped = false;
 };
 
-/// Runs the cells that are not finished, each a process of its own; a cell that fails is recorded and the others go on.
-///   cells/NAME-HASH/   cell.json, train/ (as the trainer), eval-KIND/ (as the curve), result.json, log.txt
-///   table.csv          a row for each cell, kind of text and ratio (columns: ablate_columns)
-///   manifest.json      config, versions, hardware, times
+/// Runs the chosen cells that are not finished, each a process of its own; a cell that fails is recorded and the others go on.
+///   cells/NAME-HASH/   cell.json, train/ (as the trainer), eval-KIND/ (as the curve), eval-perplexity/, result.json, log.txt; failed.json if it failed
+///   table.csv          a row for each finished cell of the grid, kind of text and ratio (columns: ablate_columns), whichever process ran it
+///   manifest.json      config, versions, hardware, times, status of every cell
+/// A cell is held by a lock that ends with its process: several processes may work on one folder.
 /// A cell whose shuffled words lose more than 10 % of characters at the ratio nearest 5 is marked undertrained.
 AblateSummary run_ablation(const AblateConfig& config, const AblateCallbacks& callbacks);
+
+/// Writes cell.json of every chosen cell and returns {cells: [{name, folder, status}]}: for those who start the cells themselves.
+Json freeze_ablation(const AblateConfig& config);
+/// table.csv and manifest.json of what is in the folder now; nothing is run.
+AblateSummary collect_ablation(const AblateConfig& config);
 
 const std::vector<std::string>& ablate_columns();
 
@@ -91,6 +101,7 @@ struct AblateCellConfig {
 };
 
 /// Trains and measures one cell in its folder, going on where it stopped. Returns result.json. A training that diverges is a result, too.
+/// Errors: ConfigError "busy ..." if another process holds the cell.
 Json run_ablate_cell(const AblateCellConfig& config, const std::function<void(const std::string&)>& on_line = {}, const std::function<bool()>& should_stop = {});
 
 }  // namespace fovea::experiments

@@ -7,6 +7,7 @@ namespace fovea::experiments {
 struct ConvertConfig {
   std::string model;                 ///< folder to read
   std::string out;                   ///< folder to write
+  std::string adapters;              ///< folder of low-rank adapters that are merged in (train/adapters.h); empty: none
   std::string quantize = "none";     ///< matrices: none | int8 (a scale a row) | int4 (a scale each 32 columns)
   std::string dtype = "keep";        ///< all else: keep | float32 | bfloat16 | float16
   double max_shard_mib = 15.5;
@@ -14,6 +15,7 @@ struct ConvertConfig {
   template <class V> void visit_fields(V& v) {
     v.field("model", model, "model folder to read");
     v.field("out", out, "model folder to write");
+    v.field("adapters", adapters, "folder of low-rank adapters to merge in");
     v.field("quantize", quantize, "8 or 4 bits for matrices", {.choices = {"none", "int8", "int4"}});
     v.field("dtype", dtype, "type of what is not quantised", {.choices = {"keep", "float32", "bfloat16", "float16"}});
     v.field("max_shard_mib", max_shard_mib, "largest file in MiB", {.min = 0.01});
@@ -23,7 +25,7 @@ struct ConvertConfig {
 /// Writes config.json, the tokenizer and the weights, and reads every tensor back. Returns {num_tensors, num_checked, stored: {FORM: {num_tensors, num_bytes_original,
 /// num_bytes, relative_error}}, num_bytes, mean_relative_error, worst: [{name, relative_error}]}; FORM is int8, int4, F32, BF16 or F16; errors are 2-norms over the
 /// tensor's own, of a form their root mean square.
-/// Errors: ConfigError, IoError, WeightsError.
+/// with adapters also {num_merged}. Errors: ConfigError, IoError, WeightsError.
 Json convert_model(const ConvertConfig& config);
 
 }  // namespace fovea::experiments

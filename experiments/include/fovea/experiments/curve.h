@@ -24,6 +24,7 @@ struct CurveConfig {
   std::string dtype = "auto";
   std::string out = "runs/curve";
   std::string text_kind = "prose";
+  std::string channels = "gray";                ///< gray | three-texts: a page's text in three parts, each in a colour channel of its own
   int64_t batch = 16;                           ///< pages decoded together
   std::string tokenizer;                        ///< DeepSeek's tokenizer.json; empty: environment FOVEA_DEEPSEEK_TOKENIZER
   int64_t num_threads = 0;                      ///< 0 all cores
@@ -41,6 +42,7 @@ struct CurveConfig {
     v.field("device", device, "cpu, cuda or cuda:N");
     v.field("dtype", dtype, "arithmetic", {.choices = {"auto", "float32", "bfloat16", "float16"}});
     v.field("out", out, "run folder; an unfinished run of the same options in it is gone on from");
+    v.field("channels", channels, "one text in gray, or three parts in three colour channels, for readers trained so", {.choices = {"gray", "three-texts"}});
     v.field("text_kind", text_kind, "what pages are filled with",
             {.choices = datasets::text_kind_names()});
     v.field("batch", batch, "pages decoded together", {.min = 1, .max = 4096});

@@ -52,7 +52,7 @@ int64_t side_of_budget(int64_t budget, int64_t stride_px);
 /// Errors: ConfigError "[where] ratio R cannot be reached ..." with the nearest ratio that all pages of the cell reach.
 void fit_pages(std::vector<PlannedPage>& plan, const CurveStyle& style, const std::vector<std::string>& fonts,
                const std::function<std::vector<Passage>(size_t num_tokens)>& make_passages, const text::Tokenizer& tokenizer,
-               const render::Renderer& renderer, int64_t stride_px, int num_threads, const std::string& where);
+               const render::Renderer& renderer, int64_t stride_px, int num_threads, const std::string& where, bool three_texts = false);
 
 /// The page with its reading's errors: substituted and lost characters red, the place before which something was added blue.
 Image error_picture(const render::Page& page, std::string_view hypothesis);

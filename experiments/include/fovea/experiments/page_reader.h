@@ -42,6 +42,8 @@ struct FollowRequest {
   std::string mode, prompt;
   std::string prefix;  ///< true text that comes before
   std::string text;    ///< what is foreseen, token by token
+  std::string truth;     ///< what stands on the page, for text-side baselines that compress the text itself
+  bool goes_on = false;  ///< the text is what comes after the page, not what stands on it
 };
 
 class PageReader {

@@ -1,5 +1,6 @@
 // Reading scanned pages: image files in, their text out.
 #pragma once
+#include <exception>
 #include <functional>
 #include <string>
 #include <vector>
@@ -49,6 +50,17 @@ struct PageReading {
 /// Errors: ConfigError (mode, prompt, a picture too thin for the mode), ShapeError (a prompt that leaves no room).
 PageReading read_page(model::Reader& reader, const Image& picture, const ReadConfig& config, const std::function<void(size_t)>& on_step = {},
                       const std::function<void(const std::string& text_so_far)>& on_text = {});
+
+/// A page of several.
+struct PageOutcome {
+  PageReading reading;
+  std::exception_ptr error;  ///< what is wrong with this picture (ConfigError, ShapeError), in place of a reading
+};
+/// Pictures through a reader, their texts decoded together; otherwise as read_page. on_done(index, outcome) as soon as each is read. What is wrong with one picture is
+/// its own outcome; what is wrong with all, and what a callback throws, ends the call.
+std::vector<PageOutcome> read_pages(model::Reader& reader, const std::vector<const Image*>& pictures, const ReadConfig& config,
+                                    const std::function<void(size_t index, const PageOutcome&)>& on_done = {}, const std::function<void(size_t)>& on_step = {},
+                                    const std::function<void(const std::string& text_so_far)>& on_text = {});
 /// What is wrong with the config whatever the picture: fields, modes, a prompt that this model does not take or without exactly one <image>. Errors: ConfigError.
 void check_read(const model::ModelConfig& model, const ReadConfig& config);
 /// config.generate with the ban on repeated n-grams that ngram_ban stands for: 20 ids, over prompt and text (modeling_deepseekocr.py, infer).

@@ -1,5 +1,6 @@
 // Tasks: each declares its samples, prompt, post-processing, metrics and version, in one file of src/tasks.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,6 +23,7 @@ struct Sample {
   int64_t budget = 0;          ///< vision tokens, 0 unknown
   // The page: an image file, or text that is drawn.
   std::string image_file;
+  std::function<Image(const render::Renderer&)> draw;  ///< draws the picture itself, the same at every call
   std::string page_text;
   render::Style style;
   int64_t shown_side_px = 0;   ///< the drawn page is resized to this side before it is shown; 0: as drawn
@@ -116,5 +118,8 @@ std::unique_ptr<Task> make_qa_task();
 std::unique_ptr<Task> make_exact_task();
 std::unique_ptr<Task> make_forgetting_task();
 std::unique_ptr<Task> make_perplexity_task();
+std::unique_ptr<Task> make_tables_task();
+std::unique_ptr<Task> make_charts_task();
+std::unique_ptr<Task> make_geometry_task();
 
 }  // namespace fovea::experiments

@@ -1,12 +1,20 @@
 // Training pages from real text through our own renderer.
 #pragma once
+#include "fovea/experiments/figure_drawing.h"
+#include "fovea/experiments/table_drawing.h"
 #include "fovea/render/renderer.h"
 #include "fovea/train/page_source.h"
 
 namespace fovea::experiments {
 
 struct TrainPagesConfig {
+  std::string kind = "text";             ///< text: running text | tables: one table a page, its HTML is the target; `table` says what they look like, words come from the text
+                                         ///< charts: its numbers as an HTML table | segments: their ends; `figure`
+  std::string channels = "gray";         ///< gray | three-texts: the text in three parts, each in a colour channel of its own; the target is the parts one after the other
+  TableConfig table;
+  FigureConfig figure;
   std::vector<std::string> text;         ///< UTF-8 files; a form feed line separates documents
+  std::vector<std::string> valid_text;   ///< files that are not trained on, for trainer.validate_every
   std::vector<std::string> text_sha256;  ///< expected hashes of these files, empty: not checked
   std::vector<double> text_share;        ///< share of prose from each file; empty: by size
   std::vector<std::string> fonts = {"DejaVu Sans Mono", "DejaVu Sans", "DejaVu Serif", "Liberation Mono",
@@ -22,7 +30,12 @@ struct TrainPagesConfig {
   double min_line_height = 0.95, max_line_height = 1.2;
 
   template <class V> void visit_fields(V& v) {
+    v.field("kind", kind, "what pages hold", {.choices = {"text", "tables", "charts", "segments"}});
+    v.field("channels", channels, "one text in gray, or three parts in three colour channels", {.choices = {"gray", "three-texts"}});
+    v.field("table", table, "tables");
+    v.field("figure", figure, "charts and segments");
     v.field("text", text, "text files to train on");
+    v.field("valid_text", valid_text, "text files that are not trained on, for validation");
     v.field("text_sha256", text_sha256, "their hashes, checked if given");
     v.field("text_share", text_share, "share of prose from each file, by size if empty", {.min = 0});
     v.field("fonts", fonts, "font families");
@@ -47,10 +60,14 @@ class TrainPages : public train::PageSource {
   train::TrainPage draw(const train::PageRequest& request) const override;
 
  private:
-  std::string compose(uint64_t seed, size_t num_chars) const;
+  train::TrainPage draw_figure_page(const train::PageRequest& request) const;
+  train::TrainPage draw_table_page(const train::PageRequest& request) const;
+  /// {what goes on the page, what comes after it}
+  std::pair<std::string, std::string> compose(uint64_t seed, size_t num_chars, size_t num_after) const;
   TrainPagesConfig config_;
   std::vector<std::string> texts_;
   std::vector<double> shares_;
+  std::vector<std::string> words_;  ///< for tables
   render::Renderer renderer_;
 };
 

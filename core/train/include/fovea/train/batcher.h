@@ -29,11 +29,20 @@ class GlyphClasses {
   std::map<char32_t, int64_t> index_;
 };
 
-/// Shape letters: B pages, S side, T text positions (padded), M positions with a target, Q probe glyphs a page.
+/// Ids around a page's vision tokens. vision-begin: nothing before, the begin token (or the mark of a page that is gone on from) after;
+/// begin-vision-prompt: the begin token and the prompt's beginning before, the rest of the prompt after.
+struct SequenceIds {
+  std::vector<int64_t> before, read, go_on;  ///< read and go_on are of one length, at least 1
+};
+/// Errors: ConfigError (a prompt without exactly one <image>, or with nothing after it; task=both of a model that takes prompts or has no continue_token_id).
+SequenceIds sequence_ids(const TrainerConfig& config, const model::ModelConfig& model, const text::Tokenizer& tokenizer);
+
+/// Shape letters: B pages, C channels, S side, T text positions (padded), M positions with a target, Q probe glyphs a page.
 struct Batch {
   BatchSpec spec{};
-  at::Tensor pixels;       ///< uint8 [B, 1, S, S]
-  at::Tensor inputs;       ///< int64 [B, T]: begin, then the text
+  at::Tensor pixels;       ///< uint8 [B, C, S, S]: C of the model; gray pages are repeated, RGB ones averaged for gray models
+  at::Tensor before;       ///< int64 [P]: ids before the vision tokens, the same for all pages (P = 0 for vision-begin)
+  at::Tensor inputs;       ///< int64 [B, T]: ids after the vision tokens: begin (or the prompt's end), then the text
   at::Tensor targets;      ///< int64 [M]: the text, then end
   at::Tensor positions;    ///< int64 [M]: b * T + t of each target
   at::Tensor place_cell;   ///< int64 [M]: row * (g + 1) + column of the vision token under the target's first character, -1 for end; text-side: of its latent
@@ -42,20 +51,22 @@ struct Batch {
   at::Tensor source_lengths;  ///< int64 [B] on the CPU
   at::Tensor glyph_class;  ///< int64 [B, Q]
   at::Tensor glyph_xy;     ///< float [B, Q, 2]: px
+  int64_t head = 1;        ///< ids of `inputs` before the text
   int64_t num_text_tokens = 0;
 };
 
+/// shard   number of this batch among the step's (TrainerConfig::micro_batches); what it holds follows from (seed, step, shard, spec) alone.
 Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, const GlyphClasses& classes, const TrainerConfig& config,
-                 const model::ModelConfig& model, const BatchSpec& spec, int64_t step, int64_t rank);
+                 const model::ModelConfig& model, const BatchSpec& spec, int64_t step, int64_t shard);
 
-/// Threads that keep the next prefetch_steps batches ready. next() hands them out in order.
+/// Threads that keep the next prefetch_steps steps' batches ready. next() hands them out in order.
 class Batcher {
  public:
-  using Make = std::function<Batch(int64_t step, const Control& control)>;
+  using Make = std::function<std::vector<Batch>(int64_t step, const Control& control)>;
   Batcher(Make make, int64_t first_step, int64_t prefetch, int64_t workers, Control control);
   ~Batcher();
-  /// The batch of the next step; waits for it. An exception of a worker is rethrown here.
-  Batch next();
+  /// The batches of the next step; waits for them. An exception of a worker is rethrown here.
+  std::vector<Batch> next();
   /// From control.from_step on. It must lie at least prefetch steps ahead of the last batch handed out.
   void set_control(const Control& control);
   size_t num_ready();
@@ -65,7 +76,7 @@ class Batcher {
   Make make_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<int64_t, Batch> ready_;
+  std::map<int64_t, std::vector<Batch>> ready_;
   std::deque<Control> controls_;
   int64_t next_to_make_, next_to_take_, prefetch_;
   std::exception_ptr failure_;

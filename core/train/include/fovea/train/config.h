@@ -48,6 +48,7 @@ struct OptimizerConfig {
   double muon_weight_decay = 0.01;
   double adam_beta1 = 0.9, adam_beta2 = 0.95, adam_eps = 1e-8;
   double clip_norm = 1.0;
+  bool cuda_graph = false;         ///< on a GPU: the matrices' orthogonalisation, some 200 launches a step, is recorded once and played back
 
   template <class V> void visit_fields(V& v) {
     v.field("learning_rate", learning_rate, "peak learning rate", {.min = 0});
@@ -60,6 +61,7 @@ struct OptimizerConfig {
     v.field("adam_beta2", adam_beta2, "second moment of AdamW", {.min = 0, .max = 1});
     v.field("adam_eps", adam_eps, "epsilon of AdamW", {.min = 0});
     v.field("clip_norm", clip_norm, "gradient norm is clipped here, 0 never", {.min = 0});
+    v.field("cuda_graph", cuda_graph, "on a GPU: record Muon's products once and play them back");
   }
 };
 
@@ -73,6 +75,11 @@ struct ObjectiveConfig {
   int64_t probe_width = 1024;
   double guide = 0.15;         ///< attention of four heads on the token under the next glyph
   double guide_offset = 0.5;   ///< read-out of the glyph's place in the token, times guide
+  std::string task = "read";   ///< read: the page's text; continue: the text that goes on after the page, which the decoder never sees itself; both
+  double continue_share = 0.5; ///< both: share of the pages that are gone on from (their text begins with ModelConfig::continue_token_id)
+  int64_t continue_chars = 500;  ///< characters of text after the page
+  double distill = 1.0;        ///< with a teacher: weight of KL(teacher, student) over the next token
+  double distill_temperature = 1.0;  ///< both distributions are softened by it, and the loss scaled by its square (Hinton et al. 2015, arXiv 1503.02531)
   double input_noise = 0;      ///< share of the text tokens that the decoder is given that are replaced by random ones: reading must not hang on
                                ///< what was read before (10 % in Nougat, arXiv 2308.13418, section 5.4)
   int64_t guide_layer = 2;     ///< decoder layer (from 0) whose attention is guided; the one below is read out
@@ -86,16 +93,42 @@ struct ObjectiveConfig {
     v.field("probe_width", probe_width, "hidden width of the probe", {.min = 1});
     v.field("guide", guide, "weight of guided attention", {.min = 0});
     v.field("guide_offset", guide_offset, "weight of the offset read-out within guided attention", {.min = 0});
+    v.field("task", task, "what is written: the page's text, the text after it, or either", {.choices = {"read", "continue", "both"}});
+    v.field("continue_share", continue_share, "task=both: share of pages that are gone on from", {.min = 0, .max = 1});
+    v.field("continue_chars", continue_chars, "characters of text after the page", {.min = 8});
+    v.field("distill", distill, "with a teacher: weight of the distance from its next-token distribution", {.min = 0});
+    v.field("distill_temperature", distill_temperature, "both distributions are softened by it", {.min = 0.1, .max = 100});
     v.field("input_noise", input_noise, "share of the decoder's text tokens replaced by random ones", {.min = 0, .max = 1});
     v.field("guide_layer", guide_layer, "decoder layer whose attention is guided", {.min = 1});
   }
 };
 
+/// Low-rank adapters in place of training the model's own parameters, which all stay as they are then (adapters.h).
+struct LoraConfig {
+  int64_t rank = 0;                ///< 0: none
+  double alpha = 16;               ///< the product of the two factors is scaled by alpha / rank
+  std::vector<std::string> targets = {"q_proj", "k_proj", "v_proj", "o_proj"};  ///< last names of matrices, or parts of the model
+  bool merge = false;              ///< also save the whole model with the adapters merged in
+
+  template <class V> void visit_fields(V& v) {
+    v.field("rank", rank, "rank of the adapters, 0 none", {.min = 0});
+    v.field("alpha", alpha, "scale of the adapters, times 1/rank", {.min = 0});
+    v.field("targets", targets, "matrices that are adapted, by their last names or parts of the model");
+    v.field("merge", merge, "also save the merged model");
+  }
+};
+
 struct TrainerConfig {
-  std::string out = "runs/train";    ///< run folder: log.jsonl, checkpoint/, model/
+  std::string out = "runs/train";    ///< run folder: log.jsonl, start.json, checkpoint/, model/, best/
   std::string preset = "reader-tiny";  ///< model to build where init is empty
   std::vector<std::string> model;    ///< changes to the preset, "encoder.compressor.kind=mean"
-  std::string init;                  ///< folder of a model to start from (weights only)
+  std::string init;                  ///< folder of a model to start from (weights only), ours or in the published form
+  std::vector<std::string> init_skip = {};  ///< parts that are not loaded from it: "encoder.compressor" (train/init.h)
+  std::vector<std::string> init_only = {};  ///< parts that alone are loaded; empty: all that are not skipped
+  std::vector<std::string> freeze = {};     ///< parts that are not trained
+  std::string teacher;               ///< folder of a trained reader of the same tokenizer whose next-token distribution is learned from, too
+  std::string prompt = "free-ocr";   ///< for models that take one (ModelConfig::sequence): model::prompt_text
+  LoraConfig lora;
   std::string device = "cpu";        ///< cpu | cuda; under torchrun each process takes the GPU of its local rank
   std::string dtype = "auto";        ///< auto (float32 on a CPU, bfloat16 on a GPU) | float32 | bfloat16
   int64_t seed = 1;
@@ -104,6 +137,12 @@ struct TrainerConfig {
   double petaflop_limit = 0;         ///< length of the run in 1e15 floating-point operations of the model, all processes together (model/cost.h); 0 none
   int64_t tokens_per_batch = 28000;  ///< text tokens + half the patches, a GPU
   int64_t max_pages_per_batch = 512;
+  int64_t micro_batches = 0;         ///< batches of one step, all processes together: gradients are summed over them, and what they hold does not depend on
+                                     ///< how many processes share them. 0: one a process, or as many as the checkpoint has
+  bool checkpoint_activations = false;  ///< layers keep their input alone and are computed again backwards: about a third more work, far less memory
+  double lost_after_s = 600;         ///< a process that has not answered for so long is taken for lost, and the others end with an error
+  int64_t validate_every = 0;        ///< steps between looks at validation pages (train_pages.h: valid_text), 0 never; the best model is kept in best/
+  int64_t validate_batches = 4;      ///< of them, at the largest page size and ratios from the lowest to the highest
   int64_t workers = 0;               ///< threads that draw pages; 0: cores / processes on this machine - 1
   int64_t prefetch_steps = 24;       ///< batches drawn ahead; curricula take effect that much later
   int64_t log_every = 20;            ///< steps between log lines
@@ -117,6 +156,12 @@ struct TrainerConfig {
     v.field("preset", preset, "model to build where init is empty");
     v.field("model", model, "changes to the preset, such as encoder.compressor.kind=mean");
     v.field("init", init, "model folder to start from, weights only");
+    v.field("init_skip", init_skip, "parts that are not loaded from it, such as encoder.compressor");
+    v.field("init_only", init_only, "parts that alone are loaded from it, all if empty");
+    v.field("freeze", freeze, "parts that are not trained, such as encoder.sam_model");
+    v.field("teacher", teacher, "folder of a reader of the same tokenizer to learn from");
+    v.field("prompt", prompt, "prompt, for models that take one");
+    v.field("lora", lora, "low-rank adapters");
     v.field("device", device, "cpu or cuda");
     v.field("dtype", dtype, "arithmetic", {.choices = {"auto", "float32", "bfloat16"}});
     v.field("seed", seed, "seed of weights and pages", {.min = 0});
@@ -125,6 +170,11 @@ struct TrainerConfig {
     v.field("petaflop_limit", petaflop_limit, "length of the run in 1e15 operations of the model, 0 none", {.min = 0});
     v.field("tokens_per_batch", tokens_per_batch, "text tokens and half the patches of a batch, a process", {.min = 1});
     v.field("max_pages_per_batch", max_pages_per_batch, "most pages a batch", {.min = 1});
+    v.field("micro_batches", micro_batches, "batches a step over all processes, 0 one a process", {.min = 0});
+    v.field("checkpoint_activations", checkpoint_activations, "compute layers again backwards instead of keeping what they made");
+    v.field("lost_after_s", lost_after_s, "seconds after which a silent process is taken for lost", {.min = 1});
+    v.field("validate_every", validate_every, "steps between validations, 0 never", {.min = 0});
+    v.field("validate_batches", validate_batches, "batches of a validation", {.min = 1});
     v.field("workers", workers, "threads that draw pages, 0 chooses", {.min = 0});
     v.field("prefetch_steps", prefetch_steps, "batches drawn ahead", {.min = 1});
     v.field("log_every", log_every, "steps between log lines", {.min = 1});

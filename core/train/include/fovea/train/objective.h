@@ -1,6 +1,7 @@
 // The losses: reading, glyph probe, guided attention. Shape letters as in batcher.h; D vision token width, C patch channels.
 #pragma once
 #include "fovea/model/optical_model.h"
+#include "fovea/train/adapters.h"
 #include "fovea/train/batcher.h"
 
 namespace fovea::train {
@@ -24,6 +25,7 @@ struct LossParts {
   at::Tensor reader_loss, reader_accuracy;
   at::Tensor probe_accuracy, patch_probe_accuracy;
   at::Tensor guide_accuracy;
+  at::Tensor distance;  ///< KL(teacher, student) a token, 0 without a teacher
 };
 
 /// The model with what only training needs: probes and the offset read-out.
@@ -31,16 +33,38 @@ class ObjectiveImpl : public torch::nn::Module {
  public:
   ObjectiveImpl(model::OpticalModel model, const ObjectiveConfig& config, int64_t glyph_classes, const nn::Factory& factory);
   /// with_reader = false: the probes alone (first part of a run).
+  /// Adapters stay attached until release(): a layer that is computed again backwards must find them.
   LossParts forward(const Batch& batch, bool with_reader);
+  /// After the backward pass.
+  void release() { if (adapters) adapters->detach(); }
+  /// Reading loss and accuracy alone, without gradients.
+  LossParts evaluate(const Batch& batch);
+  /// A model that is learned from; it is not among the module's parameters. What it is given before and after the vision tokens is its own
+  /// (`around`), the text is the batch's.
+  void set_teacher(model::OpticalModel teacher, const SequenceIds& around);
+  /// Adapters on the model, trained with it; their reset() is the caller's.
+  void set_adapters(Adapters adapters);
+  Adapters adapters_of() const { return adapters; }
   /// Arithmetic of the pixels that go in; the parameters' own.
   void set_dtype(at::ScalarType dtype) { factory_.dtype = dtype; }
 
  private:
+  struct Read {
+    vision::EncoderOutput encoded;
+    decoder::Taps taps;
+    at::Tensor text;             ///< [M, D]: hidden states that say the targets
+    int64_t first = 0, end = 0;  ///< decoder positions of the vision tokens
+  };
+  vision::EncoderOutput encode(model::OpticalModel& of, const Batch& batch);
+  Read read(model::OpticalModel& of, vision::EncoderOutput encoded, const at::Tensor& before, const at::Tensor& inputs, const at::Tensor& positions, decoder::Taps taps);
   at::Tensor probe_loss(GlyphProbe& probe, const at::Tensor& features, int64_t cells_a_side, const Batch& batch, int64_t side_px, at::Tensor& accuracy);
   ObjectiveConfig config_;
   model::OpticalModel model{nullptr};
   GlyphProbe token_probe{nullptr}, patch_probe{nullptr};
   nn::Linear offset_readout{nullptr};
+  Adapters adapters{nullptr};
+  model::OpticalModel teacher_{nullptr};
+  SequenceIds teacher_ids_;
   nn::Factory factory_;
 };
 TORCH_MODULE(Objective);

@@ -3,6 +3,8 @@
 // Sources  Muon: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon (coefficients of the Newton-Schulz iteration);
 //          0.2 RMS matching: Liu et al. 2025, arXiv 2502.16982. AdamW: Loshchilov and Hutter 2019, arXiv 1711.05101.
 #pragma once
+#include <memory>
+
 #include <torch/torch.h>
 
 #include "fovea/train/config.h"
@@ -14,11 +16,16 @@ class FlatOptimizer {
  public:
   /// Takes over the parameters: each becomes a view into a buffer of the given type on its device, with its gradient defined.
   /// Matrices (and convolutions, as [out, rest]) go to Muon, except embeddings, heads and positions; all others to AdamW.
+  /// Errors: UnsupportedError (config.cuda_graph in a build without CUDA).
   FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor>>& parameters, const OptimizerConfig& config, at::ScalarType dtype);
 
-  /// Gradients summed over processes by `reduce` and divided by world_size, clipped, applied. Returns the norm (a device scalar)
-  /// before clipping. Zeroes the gradients. A norm that is not finite leaves the parameters as they are.
-  at::Tensor step(double learning_rate, const std::function<void(at::Tensor&)>& reduce, int64_t world_size);
+  ~FlatOptimizer();
+
+  /// Puts the gradients of one of a step's batches aside, summed in float32, and zeroes them.
+  void accumulate();
+  /// What was put aside and the gradients, summed over processes by `reduce` and divided by num_batches (all processes together), clipped, applied.
+  /// Returns the norm (a device scalar) before clipping. Zeroes the gradients. A norm that is not finite leaves the parameters as they are.
+  at::Tensor step(double learning_rate, const std::function<void(at::Tensor&)>& reduce, int64_t num_batches);
 
   /// float32 copies of the parameters under their names, and the optimiser's own state, for checkpoints.
   weights::NamedTensors master_tensors() const;
@@ -43,8 +50,11 @@ class FlatOptimizer {
   std::vector<Place> places_;
   std::vector<MatrixGroup> groups_; ///< equal shapes, side by side
   at::Tensor master_, live_, grad_; ///< float32, dtype, dtype
+  at::Tensor sum_;                  ///< float32: of the step's earlier batches; undefined where there are none
   at::Tensor moment1_, moment2_;    ///< AdamW
   at::Tensor momentum_;             ///< Muon
+  struct MuonGraph;
+  std::unique_ptr<MuonGraph> graph_; ///< config.cuda_graph on a GPU
 };
 
 /// Newton-Schulz: [n, rows, columns] -> matrices with the same singular vectors and singular values near 1; bfloat16 on a GPU.
