@@ -8,7 +8,7 @@ import numpy
 import numpy.typing
 import torch
 import typing
-__all__: list[str] = ['AblateCellConfig', 'AblateConfig', 'AutoModeConfig', 'ClipConfig', 'CompressorConfig', 'ConfigError', 'ConvertConfig', 'CurriculumConfig', 'CurveConfig', 'CurveStyle', 'DecoderConfig', 'Degradations', 'DegradeReport', 'EncoderConfig', 'Error', 'EvalConfig', 'FitConfig', 'FoxConfig', 'GenerateConfig', 'GridMap', 'GroundedBox', 'GroundedItem', 'GroundedText', 'Image', 'InfoConfig', 'InkEstimate', 'InternalError', 'IoError', 'LanguageModel', 'LawConfig', 'MapConfig', 'ModelConfig', 'ObjectiveConfig', 'OmniDocBenchConfig', 'OptimizerConfig', 'OracleConfig', 'Page', 'PageReport', 'ParagraphStyle', 'QuantizedTokens', 'ReadConfig', 'Reader', 'Reading', 'RenderConfig', 'RenderError', 'Renderer', 'SamConfig', 'Score', 'ShapeError', 'SquareFit', 'Style', 'StyleSheet', 'StyledText', 'SweepConfig', 'TextEncoderConfig', 'TextScoreConfig', 'TextSpan', 'TokenCounts', 'TokenFit', 'TokenGrid', 'Tokenizer', 'TrainConfig', 'TrainPagesConfig', 'TrainerConfig', 'UnsupportedError', 'ViewConfig', 'Views', 'VisionTokens', 'WeightsError', 'auto_modes', 'average_tokens', 'batch_shape', 'bleu', 'bootstrap_mean', 'character_error_rate', 'check_read', 'chrf', 'collect_sweep', 'contact_sheet', 'control_names', 'convert_model', 'count_tokens', 'crop', 'decode_image', 'degrade_image', 'degrade_page', 'describe_info', 'describe_log', 'describe_score', 'describe_seconds', 'describe_training_plan', 'draw_map', 'draw_map_layer', 'edit_distance', 'edit_script', 'error_picture', 'estimate_eval', 'estimate_ink', 'expected_score', 'fitted_style', 'font_families', 'font_file', 'freeze_sweep', 'generate_config', 'graphemes', 'hash_of_model', 'image_file', 'image_from_array', 'jieba_cut', 'law_of_curve', 'letter_information', 'library_versions', 'load_style', 'look_back', 'make_views', 'map_page', 'markdown_to_styled_text', 'meteor', 'mode_names', 'model_info', 'normalize_space', 'normalized_to_source', 'paired_bootstrap', 'parse_grounded', 'plan_ablation', 'plan_training', 'preset', 'preset_names', 'prompt_text', 'read_fox', 'read_image', 'read_map', 'read_omnidocbench', 'read_page', 'read_question_pairs', 'read_table', 'read_text', 'read_toml', 'reading_facts', 'render_batch', 'render_versions', 'resize_bicubic', 'rouge_l', 'run_ablate_cell', 'run_ablation', 'run_curve', 'run_eval', 'run_map', 'run_read', 'run_render', 'run_sweep', 'run_train', 'save_random_model', 'score_fox', 'score_omnidocbench', 'score_text', 'score_texts', 'set_overlap', 'style_names', 'style_text', 'summary_columns', 'sweep_cells_of', 'task_names', 'teds', 'text_metric_names', 'to_pdf', 'token_grids', 'validate_style', 'word_error_rate', 'write_page']
+__all__: list[str] = ['AblateCellConfig', 'AblateConfig', 'AutoModeConfig', 'ClipConfig', 'CompressorConfig', 'ConfigError', 'ConvertConfig', 'CurriculumConfig', 'CurveConfig', 'CurveStyle', 'DecoderConfig', 'Degradations', 'DegradeReport', 'EncoderConfig', 'EngineConfig', 'Error', 'EvalConfig', 'FigureConfig', 'FitConfig', 'FoxConfig', 'GenerateConfig', 'GridMap', 'GroundedBox', 'GroundedItem', 'GroundedText', 'Image', 'InfoConfig', 'InkEstimate', 'InternalError', 'IoError', 'LanguageModel', 'LawConfig', 'LoraConfig', 'MapConfig', 'ModelConfig', 'ObjectiveConfig', 'OmniDocBenchConfig', 'OptimizerConfig', 'OracleConfig', 'Page', 'PageReport', 'ParagraphStyle', 'QuantizedTokens', 'ReadConfig', 'Reader', 'Reading', 'RenderConfig', 'RenderError', 'Renderer', 'SamConfig', 'Score', 'ShapeError', 'SquareFit', 'Style', 'StyleSheet', 'StyledText', 'SweepConfig', 'TableConfig', 'TextEncoderConfig', 'TextScoreConfig', 'TextSpan', 'TokenCounts', 'TokenFit', 'TokenGrid', 'Tokenizer', 'TrainConfig', 'TrainPagesConfig', 'TrainerConfig', 'UnsupportedError', 'ViewConfig', 'Views', 'VisionTokens', 'WeightsError', 'assign', 'auto_modes', 'average_tokens', 'batch_shape', 'bleu', 'bootstrap_mean', 'character_error_rate', 'check_read', 'chrf', 'collect_ablation', 'collect_sweep', 'contact_sheet', 'control_names', 'convert_model', 'count_tokens', 'crop', 'decode_image', 'degrade_image', 'degrade_page', 'describe_info', 'describe_log', 'describe_score', 'describe_seconds', 'describe_training_plan', 'draw_map', 'draw_map_layer', 'edit_distance', 'edit_script', 'error_picture', 'estimate_eval', 'estimate_ink', 'expected_score', 'fitted_style', 'font_families', 'font_file', 'freeze_ablation', 'freeze_sweep', 'generate_config', 'graphemes', 'hash_of_model', 'image_file', 'image_from_array', 'jieba_cut', 'law_of_curve', 'letter_information', 'library_versions', 'load_style', 'look_back', 'make_views', 'map_page', 'markdown_to_styled_text', 'meteor', 'mode_names', 'model_info', 'normalize_space', 'normalized_to_source', 'omnidoc_quirks', 'paired_bootstrap', 'parse_grounded', 'plan_ablation', 'plan_training', 'preset', 'preset_names', 'prompt_text', 'read_fox', 'read_image', 'read_map', 'read_omnidocbench', 'read_page', 'read_pages', 'read_question_pairs', 'read_table', 'read_text', 'read_toml', 'reading_facts', 'render_batch', 'render_versions', 'resize_bicubic', 'rouge_l', 'run_ablate_cell', 'run_ablation', 'run_curve', 'run_eval', 'run_map', 'run_read', 'run_render', 'run_sweep', 'run_train', 'save_random_model', 'score_fox', 'score_omnidocbench', 'score_text', 'score_texts', 'set_overlap', 'style_names', 'style_text', 'summary_columns', 'sweep_cells_of', 'task_names', 'teds', 'text_metric_names', 'to_pdf', 'token_grids', 'validate_style', 'word_error_rate', 'write_page']
 
 class Error(Exception):
     pass
@@ -1078,10 +1078,12 @@ class ModelConfig:
     "tokenizer file in the model's folder"
     sequence: str
     'order of what the decoder reads'
+    continue_token_id: int
+    'id that begins the text after the page, where a model was trained for both; -1 the begin token'
     image_token_id: int
     'id that stands for a vision token in a prompt'
 
-    def __init__(self, *, name: typing.Any=..., source: typing.Any=..., encoder: EncoderConfig | dict[str, typing.Any]=..., text_encoder: TextEncoderConfig | dict[str, typing.Any]=..., decoder: DecoderConfig | dict[str, typing.Any]=..., tokenizer: typing.Any=..., sequence: typing.Any=..., image_token_id: int=...) -> None: ...
+    def __init__(self, *, name: typing.Any=..., source: typing.Any=..., encoder: EncoderConfig | dict[str, typing.Any]=..., text_encoder: TextEncoderConfig | dict[str, typing.Any]=..., decoder: DecoderConfig | dict[str, typing.Any]=..., tokenizer: typing.Any=..., sequence: typing.Any=..., continue_token_id: int=..., image_token_id: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1381,6 +1383,33 @@ class GenerateConfig:
 
     def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
 
+class EngineConfig:
+    max_batch: int
+    'sequences decoded together'
+    cache_positions: int
+    'positions that the key-value cache holds, 0 as memory allows'
+    block: int
+    'positions of a page of the cache'
+    prefill_positions: int
+    'positions of prompts taken in between two steps'
+    graphs: bool
+    'play a step on a GPU as one recorded launch'
+
+    def __init__(self, *, max_batch: int=..., cache_positions: int=..., block: int=..., prefill_positions: int=..., graphs: bool=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
 class VisionTokens:
     """
     All that the decoder sees of a page.
@@ -1496,7 +1525,31 @@ class Reading:
     def __str__(self) -> str: ...
 
     @property
+    def entropies(self) -> list[float]:
+        """
+        Of what each id was chosen from, in nats.
+        """
+
+    @property
     def ids(self) -> list[int]: ...
+
+    @property
+    def loop_begin(self) -> int:
+        """
+        Where in ids the block of a loop stands.
+        """
+
+    @property
+    def loop_period(self) -> int:
+        """
+        Tokens of a loop's block, 0 without a loop.
+        """
+
+    @property
+    def loop_repeats(self) -> int:
+        """
+        How often the block had been written when the reading stopped.
+        """
 
     @property
     def probabilities(self) -> list[float]: ...
@@ -1517,9 +1570,14 @@ class Reader:
 
     def __repr__(self) -> str: ...
 
+    def cancel(self, page: typing.SupportsInt) -> bool:
+        """
+        Forgets a submitted page; returns whether it was still there.
+        """
+
     def decode(self, tokens: collections.abc.Sequence[VisionTokens], prompt: str='', *, on_text: typing.Any=None, on_done: typing.Any=None, **kwargs) -> list[Reading]:
         """
-        Vision tokens, all of one layout, to Readings. Models that take a prompt get it: free-ocr, markdown, ocr, figure, describe, locate:WORDS, or a text with <image>. on_text(index, text so far) and on_done(index, Reading) are called on the way; what they raise ends the call. Keywords are the fields of GenerateConfig.
+        Vision tokens, of any layouts, to Readings. Models that take a prompt get it: free-ocr, markdown, ocr, figure, describe, locate:WORDS, or a text with <image>. on_text(index, text so far) and on_done(index, Reading) are called on the way; what they raise ends the call. Keywords are the fields of GenerateConfig.
         """
 
     def encode(self, pages: collections.abc.Sequence) -> list[VisionTokens]:
@@ -1530,6 +1588,31 @@ class Reader:
     def encode_views(self, views: ...) -> VisionTokens:
         """
         One picture in a mode (make_views), tiles included, to vision tokens.
+        """
+
+    def idle(self) -> bool:
+        """
+        Whether no page waits or is being decoded.
+        """
+
+    def occupancy(self) -> dict:
+        """
+        What is in work: running, waiting, blocks_total, blocks_free, block (positions of a page of the cache), cache_bytes, evictions, path.
+        """
+
+    def set_engine(self, **kwargs) -> None:
+        """
+        How pages are decoded together: keywords are the fields of EngineConfig.
+        """
+
+    def step(self) -> int:
+        """
+        Takes in pages that fit and decodes a step of all in work; returns the tokens written. The first exception of a callback is raised afterwards.
+        """
+
+    def submit(self, tokens: VisionTokens, prompt: str='', *, on_text: typing.Any=None, on_done: typing.Any=None, **kwargs) -> int:
+        """
+        Queues a page that step() decodes together with all others in work, whenever they came; returns its number. on_text(text so far) and on_done(Reading) are called by step(). Keywords are the fields of GenerateConfig.
         """
 
     @property
@@ -1743,6 +1826,8 @@ class ConvertConfig:
     'model folder to read'
     out: str
     'model folder to write'
+    adapters: str
+    'folder of low-rank adapters to merge in'
     quantize: str
     '8 or 4 bits for matrices'
     dtype: str
@@ -1750,7 +1835,7 @@ class ConvertConfig:
     max_shard_mib: float
     'largest file in MiB'
 
-    def __init__(self, *, model: typing.Any=..., out: typing.Any=..., quantize: typing.Any=..., dtype: typing.Any=..., max_shard_mib: float=...) -> None: ...
+    def __init__(self, *, model: typing.Any=..., out: typing.Any=..., adapters: typing.Any=..., quantize: typing.Any=..., dtype: typing.Any=..., max_shard_mib: float=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1786,6 +1871,8 @@ class CurveConfig:
     'arithmetic'
     out: str
     'run folder; an unfinished run of the same options in it is gone on from'
+    channels: str
+    'one text in gray, or three parts in three colour channels, for readers trained so'
     text_kind: str
     'what pages are filled with'
     batch: int
@@ -1799,7 +1886,7 @@ class CurveConfig:
     generate: GenerateConfig
     'how text is generated'
 
-    def __init__(self, *, text: collections.abc.Sequence[typing.Any] | str=..., budget: collections.abc.Sequence[int] | int=..., ratio: collections.abc.Sequence[float] | float=..., pages: int=..., font: collections.abc.Sequence[typing.Any] | str=..., model: typing.Any=..., seed: int=..., device: typing.Any=..., dtype: typing.Any=..., out: typing.Any=..., text_kind: typing.Any=..., batch: int=..., tokenizer: typing.Any=..., num_threads: int=..., style: CurveStyle | dict[str, typing.Any]=..., generate: GenerateConfig | dict[str, typing.Any]=...) -> None: ...
+    def __init__(self, *, text: collections.abc.Sequence[typing.Any] | str=..., budget: collections.abc.Sequence[int] | int=..., ratio: collections.abc.Sequence[float] | float=..., pages: int=..., font: collections.abc.Sequence[typing.Any] | str=..., model: typing.Any=..., seed: int=..., device: typing.Any=..., dtype: typing.Any=..., out: typing.Any=..., channels: typing.Any=..., text_kind: typing.Any=..., batch: int=..., tokenizer: typing.Any=..., num_threads: int=..., style: CurveStyle | dict[str, typing.Any]=..., generate: GenerateConfig | dict[str, typing.Any]=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1943,8 +2030,18 @@ class TrainConfig:
     def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
 
 class TrainPagesConfig:
+    kind: str
+    'what pages hold'
+    channels: str
+    'one text in gray, or three parts in three colour channels'
+    table: TableConfig
+    'tables'
+    figure: FigureConfig
+    'charts and segments'
     text: list[str]
     'text files to train on'
+    valid_text: list[str]
+    'text files that are not trained on, for validation'
     text_sha256: list[str]
     'their hashes, checked if given'
     text_share: list[float]
@@ -1972,7 +2069,73 @@ class TrainPagesConfig:
     max_line_height: float
     'largest line height'
 
-    def __init__(self, *, text: collections.abc.Sequence[typing.Any] | str=..., text_sha256: collections.abc.Sequence[typing.Any] | str=..., text_share: collections.abc.Sequence[float] | float=..., fonts: collections.abc.Sequence[typing.Any] | str=..., shuffled_share: float=..., letters_share: float=..., rare_share: float=..., partial_share: float=..., min_size_share: float=..., full_hinting_share: float=..., subpixel_share: float=..., max_margin_px: int=..., min_line_height: float=..., max_line_height: float=...) -> None: ...
+    def __init__(self, *, kind: typing.Any=..., channels: typing.Any=..., table: TableConfig | dict[str, typing.Any]=..., figure: FigureConfig | dict[str, typing.Any]=..., text: collections.abc.Sequence[typing.Any] | str=..., valid_text: collections.abc.Sequence[typing.Any] | str=..., text_sha256: collections.abc.Sequence[typing.Any] | str=..., text_share: collections.abc.Sequence[float] | float=..., fonts: collections.abc.Sequence[typing.Any] | str=..., shuffled_share: float=..., letters_share: float=..., rare_share: float=..., partial_share: float=..., min_size_share: float=..., full_hinting_share: float=..., subpixel_share: float=..., max_margin_px: int=..., min_line_height: float=..., max_line_height: float=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class TableConfig:
+    fonts: list[str]
+    'font families'
+    min_rows: int
+    'fewest rows'
+    max_rows: int
+    'most rows'
+    min_columns: int
+    'fewest columns'
+    max_columns: int
+    'most columns'
+    span_share: float
+    'of the tables with all rules: those with joined cells'
+    empty_share: float
+    'cells without text'
+    number_share: float
+    'cells with a number'
+    word_chars: float
+    'characters of a cell of words'
+    rules_share: float
+    'tables with all rules'
+    min_font_px: float
+    'smallest type'
+
+    def __init__(self, *, fonts: collections.abc.Sequence[typing.Any] | str=..., min_rows: int=..., max_rows: int=..., min_columns: int=..., max_columns: int=..., span_share: float=..., empty_share: float=..., number_share: float=..., word_chars: float=..., rules_share: float=..., min_font_px: float=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class FigureConfig:
+    min_items: int
+    'fewest bars or segments'
+    max_items: int
+    'most bars or segments'
+    horizontal_share: float
+    'charts whose bars lie'
+    line_chart_share: float
+    'charts of points joined by lines'
+    grid: int
+    'steps a side on which segments end'
+
+    def __init__(self, *, min_items: int=..., max_items: int=..., horizontal_share: float=..., line_chart_share: float=..., grid: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1996,6 +2159,18 @@ class TrainerConfig:
     'changes to the preset, such as encoder.compressor.kind=mean'
     init: str
     'model folder to start from, weights only'
+    init_skip: list[str]
+    'parts that are not loaded from it, such as encoder.compressor'
+    init_only: list[str]
+    'parts that alone are loaded from it, all if empty'
+    freeze: list[str]
+    'parts that are not trained, such as encoder.sam_model'
+    teacher: str
+    'folder of a reader of the same tokenizer to learn from'
+    prompt: str
+    'prompt, for models that take one'
+    lora: LoraConfig
+    'low-rank adapters'
     device: str
     'cpu or cuda'
     dtype: str
@@ -2012,6 +2187,16 @@ class TrainerConfig:
     'text tokens and half the patches of a batch, a process'
     max_pages_per_batch: int
     'most pages a batch'
+    micro_batches: int
+    'batches a step over all processes, 0 one a process'
+    checkpoint_activations: bool
+    'compute layers again backwards instead of keeping what they made'
+    lost_after_s: float
+    'seconds after which a silent process is taken for lost'
+    validate_every: int
+    'steps between validations, 0 never'
+    validate_batches: int
+    'batches of a validation'
     workers: int
     'threads that draw pages, 0 chooses'
     prefetch_steps: int
@@ -2027,7 +2212,32 @@ class TrainerConfig:
     objective: ObjectiveConfig
     'losses'
 
-    def __init__(self, *, out: typing.Any=..., preset: typing.Any=..., model: collections.abc.Sequence[typing.Any] | str=..., init: typing.Any=..., device: typing.Any=..., dtype: typing.Any=..., seed: int=..., num_steps: int=..., time_limit_s: float=..., petaflop_limit: float=..., tokens_per_batch: int=..., max_pages_per_batch: int=..., workers: int=..., prefetch_steps: int=..., log_every: int=..., checkpoint_every_s: float=..., curriculum: CurriculumConfig | dict[str, typing.Any]=..., optimizer: OptimizerConfig | dict[str, typing.Any]=..., objective: ObjectiveConfig | dict[str, typing.Any]=...) -> None: ...
+    def __init__(self, *, out: typing.Any=..., preset: typing.Any=..., model: collections.abc.Sequence[typing.Any] | str=..., init: typing.Any=..., init_skip: collections.abc.Sequence[typing.Any] | str=..., init_only: collections.abc.Sequence[typing.Any] | str=..., freeze: collections.abc.Sequence[typing.Any] | str=..., teacher: typing.Any=..., prompt: typing.Any=..., lora: LoraConfig | dict[str, typing.Any]=..., device: typing.Any=..., dtype: typing.Any=..., seed: int=..., num_steps: int=..., time_limit_s: float=..., petaflop_limit: float=..., tokens_per_batch: int=..., max_pages_per_batch: int=..., micro_batches: int=..., checkpoint_activations: bool=..., lost_after_s: float=..., validate_every: int=..., validate_batches: int=..., workers: int=..., prefetch_steps: int=..., log_every: int=..., checkpoint_every_s: float=..., curriculum: CurriculumConfig | dict[str, typing.Any]=..., optimizer: OptimizerConfig | dict[str, typing.Any]=..., objective: ObjectiveConfig | dict[str, typing.Any]=...) -> None: ...
+
+    def to_dict(self) -> dict[str, typing.Any]: ...
+
+    def update(self, fields: dict[str, typing.Any]) -> None: ...
+
+    def override(self, texts: collections.abc.Sequence[str]) -> None: ...
+
+    @staticmethod
+    def schema() -> list[dict[str, typing.Any]]: ...
+
+    def __copy__(self) -> typing.Self: ...
+
+    def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
+
+class LoraConfig:
+    rank: int
+    'rank of the adapters, 0 none'
+    alpha: float
+    'scale of the adapters, times 1/rank'
+    targets: list[str]
+    'matrices that are adapted, by their last names or parts of the model'
+    merge: bool
+    'also save the merged model'
+
+    def __init__(self, *, rank: int=..., alpha: float=..., targets: collections.abc.Sequence[typing.Any] | str=..., merge: bool=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2108,8 +2318,10 @@ class OptimizerConfig:
     'epsilon of AdamW'
     clip_norm: float
     'gradient norm is clipped here, 0 never'
+    cuda_graph: bool
+    "on a GPU: record Muon's products once and play them back"
 
-    def __init__(self, *, learning_rate: float=..., warmup_steps: int=..., decay_share: float=..., final_rate_share: float=..., muon_momentum: float=..., muon_weight_decay: float=..., adam_beta1: float=..., adam_beta2: float=..., adam_eps: float=..., clip_norm: float=...) -> None: ...
+    def __init__(self, *, learning_rate: float=..., warmup_steps: int=..., decay_share: float=..., final_rate_share: float=..., muon_momentum: float=..., muon_weight_decay: float=..., adam_beta1: float=..., adam_beta2: float=..., adam_eps: float=..., clip_norm: float=..., cuda_graph: bool=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2141,12 +2353,22 @@ class ObjectiveConfig:
     'weight of guided attention'
     guide_offset: float
     'weight of the offset read-out within guided attention'
+    task: str
+    "what is written: the page's text, the text after it, or either"
+    continue_share: float
+    'task=both: share of pages that are gone on from'
+    continue_chars: int
+    'characters of text after the page'
+    distill: float
+    'with a teacher: weight of the distance from its next-token distribution'
+    distill_temperature: float
+    'both distributions are softened by it'
     input_noise: float
     "share of the decoder's text tokens replaced by random ones"
     guide_layer: int
     'decoder layer whose attention is guided'
 
-    def __init__(self, *, reader: float=..., probe: float=..., patch_probe: float=..., probe_only_share: float=..., probe_glyphs: int=..., probe_width: int=..., guide: float=..., guide_offset: float=..., input_noise: float=..., guide_layer: int=...) -> None: ...
+    def __init__(self, *, reader: float=..., probe: float=..., patch_probe: float=..., probe_only_share: float=..., probe_glyphs: int=..., probe_width: int=..., guide: float=..., guide_offset: float=..., task: typing.Any=..., continue_share: float=..., continue_chars: int=..., distill: float=..., distill_temperature: float=..., input_noise: float=..., guide_layer: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2275,21 +2497,25 @@ class OmniDocBenchConfig:
     out: str
     'metrics file to write (JSON)'
     version: str
-    "rules of the official program: 1.0 (commit 337cc26) or 1.5 (0f22218); 1.6's matching is not built"
+    'rules of the official program: 1.0 (commit 337cc26), 1.5 (0f22218) or 1.6 (9dc1dec)'
     match: str
     'how pieces of a prediction find their blocks; simple_match upstream runs in version 1.0 only'
     filter: list[str]
     'page attributes that must hold, as name:value'
     missing: str
-    'pages without a prediction: official leaves them out (as 1.0 and 1.5 do), empty scores them as empty, refuse stops'
+    'pages without a prediction: official leaves them out in 1.0 and 1.5 and scores them as empty in 1.6, empty scores them as empty, skip leaves them out, refuse stops'
     duplicates: str
     'pages named twice in the annotation: refuse, or count each'
+    quirks: list[str]
+    'which faults of the official program to keep: official (all that the version has), none, or names of them'
+    word_metrics: bool
+    'BLEU and METEOR of the text blocks too; the official configuration has them off'
     save_matches: bool
     'put every scored pair into the metrics file, as the official match lists do'
     threads: int
     'threads; 0: all'
 
-    def __init__(self, *, ground_truth: typing.Any=..., predictions: typing.Any=..., out: typing.Any=..., version: typing.Any=..., match: typing.Any=..., filter: collections.abc.Sequence[typing.Any] | str=..., missing: typing.Any=..., duplicates: typing.Any=..., save_matches: bool=..., threads: int=...) -> None: ...
+    def __init__(self, *, ground_truth: typing.Any=..., predictions: typing.Any=..., out: typing.Any=..., version: typing.Any=..., match: typing.Any=..., filter: collections.abc.Sequence[typing.Any] | str=..., missing: typing.Any=..., duplicates: typing.Any=..., quirks: collections.abc.Sequence[typing.Any] | str=..., word_metrics: bool=..., save_matches: bool=..., threads: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2325,10 +2551,12 @@ class TextScoreConfig:
     "folder of jieba; empty: FOVEA_JIEBA or Debian's python3-jieba"
     wordnet: str
     "folder of WordNet 3.0's dictionary; empty: FOVEA_WORDNET or Debian's wordnet-base"
+    max_characters: int
+    'two longer texts are refused: edits take time with the product of length and edits, hours at 10 million and 5 % errors'
     threads: int
     'threads; 0: all'
 
-    def __init__(self, *, reference: typing.Any=..., hypothesis: typing.Any=..., out: typing.Any=..., metrics: collections.abc.Sequence[typing.Any] | str=..., unit: typing.Any=..., words: typing.Any=..., white_space: typing.Any=..., missing: typing.Any=..., jieba: typing.Any=..., wordnet: typing.Any=..., threads: int=...) -> None: ...
+    def __init__(self, *, reference: typing.Any=..., hypothesis: typing.Any=..., out: typing.Any=..., metrics: collections.abc.Sequence[typing.Any] | str=..., unit: typing.Any=..., words: typing.Any=..., white_space: typing.Any=..., missing: typing.Any=..., jieba: typing.Any=..., wordnet: typing.Any=..., max_characters: int=..., threads: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2351,7 +2579,7 @@ class AblateConfig:
     out: str
     'folder; finished cells in it are kept, unfinished ones gone on with'
     devices: list[str]
-    'one cell at a time on each, cpu or cuda:N; one named twice takes two'
+    'one cell at a time on each, cpu or cuda:N; cpu named twice takes two'
     only: list[str]
     'names of the cells to run, all if empty'
     shard: str
@@ -2606,6 +2834,11 @@ class LawConfig:
 
     def __deepcopy__(self, memo: dict[int, typing.Any]) -> typing.Self: ...
 
+def assign(costs: collections.abc.Sequence[collections.abc.Sequence[typing.SupportsFloat]]) -> list[tuple[int, int]]:
+    """
+    Pairs (row, column) of the cheapest assignment, ties as scipy.optimize.linear_sum_assignment.
+    """
+
 def auto_modes(reader: Reader) -> list[str]:
     """
     The modes that `auto` chooses from with this reader.
@@ -2643,6 +2876,11 @@ def check_read(reader: Reader, config: ReadConfig) -> None:
 
 def chrf(reference: str, hypothesis: str, max_order: typing.SupportsInt=6, beta: typing.SupportsFloat=2.0) -> float:
     ...
+
+def collect_ablation(config: AblateConfig) -> typing.Any:
+    """
+    table.csv and manifest.json of what is in the folder now; nothing is run.
+    """
 
 def collect_sweep(out: str, mark_mixed: bool=False) -> typing.Any:
     """
@@ -2753,6 +2991,11 @@ def font_file(family_or_path: str) -> str:
     The file that a family name or path stands for.
     """
 
+def freeze_ablation(config: AblateConfig) -> typing.Any:
+    """
+    Writes cell.json of every chosen cell; {cells: [{name, folder, status}]}. For those who start the cells themselves.
+    """
+
 def freeze_sweep(out: str, table: dict, words: collections.abc.Sequence[str]=[]) -> typing.Any:
     """
     Writes out/sweep.json and a config.json a cell; returns sweep.json.
@@ -2841,6 +3084,11 @@ def normalized_to_source(text: str) -> list[int]:
     For each character of normalize_space(text) its place among the characters of text.
     """
 
+def omnidoc_quirks() -> list:
+    """
+    (name, versions, what it does) of the official program's faults that can be switched.
+    """
+
 def paired_bootstrap(first: collections.abc.Sequence[typing.SupportsFloat], second: collections.abc.Sequence[typing.SupportsFloat], clusters: collections.abc.Sequence[typing.SupportsInt]=[], num_resamples: typing.SupportsInt=10000, seed: typing.SupportsInt=0) -> typing.Any:
     """
     Mean difference of two runs on the same pages, its 95 % interval, the share of resamples above 0 and a two-sided p.
@@ -2897,6 +3145,11 @@ def read_omnidocbench(path: str) -> list:
 def read_page(reader: Reader, image: Image, config: ReadConfig, on_text: typing.Any=None) -> tuple[str, typing.Any]:
     """
     One picture through a reader, in a mode or `auto`: its text with special tokens kept, and a dict of counts and attempts.
+    """
+
+def read_pages(reader: Reader, images: collections.abc.Sequence[Image], config: ReadConfig, on_done: typing.Any=None) -> list:
+    """
+    Pictures through a reader, their texts decoded together: for each (text, facts) as read_page, or what is wrong with it as a str. on_done(index, answer) is called as soon as each is read; what it raises ends the call.
     """
 
 def read_question_pairs(path: str) -> list:

@@ -287,10 +287,18 @@ def score_fox(ctx: click.Context, results_file: str | None, **values: Any) -> No
 
 
 @score_group.command("omnidocbench", cls=_Schema, config_name="OmniDocBenchConfig")
+@click.option("--cdm", is_flag=True, help="set the formulas with TeX and compare what is seen; gives 1.5 and 1.6 their overall score (needs pdflatex and pdftoppm)")
 @click.pass_context
-def score_omnidocbench(ctx: click.Context, **values: Any) -> None:
+def score_omnidocbench(ctx: click.Context, cdm: bool, **values: Any) -> None:
     """Markdown predictions against OmniDocBench.json, in the official result's structure."""
-    _score(ctx, "score_omnidocbench", "OmniDocBenchConfig", values)
+    if not cdm:
+        return _score(ctx, "score_omnidocbench", "OmniDocBenchConfig", values)
+    from fovea import _C, metrics
+
+    config = _C.OmniDocBenchConfig()
+    ctx.command.fill(config, values)
+    on_terminal = lambda done, total: click.echo(f"\rformulas set: {done} of {total}", nl=done == total, err=True)  # noqa: E731
+    click.echo(_C.describe_score(metrics.score_omnidocbench_with_cdm(config, progress=on_terminal)), nl=False)
 
 
 @score_group.command("text", cls=_Schema, config_name="TextScoreConfig")
@@ -298,24 +306,6 @@ def score_omnidocbench(ctx: click.Context, **values: Any) -> None:
 def score_text(ctx: click.Context, **values: Any) -> None:
     """Any two texts, or folders of texts with the same names, by every metric."""
     _score(ctx, "score_texts", "TextScoreConfig", values)
-
-
-@cli.command()
-@click.argument("config_file", metavar="CONFIG.toml", type=click.Path())
-@click.argument("overrides", metavar="[key=value]...", nargs=-1)
-@click.option("--plan", is_flag=True, help="show parameters, operations, memory and length, and train nothing")
-def train(config_file: str, overrides: tuple[str, ...], plan: bool) -> None:
-    """Train a reader. Stopped and started again it goes on from its checkpoint."""
-    import fovea
-    from fovea import _C
-
-    config = _C.TrainConfig(**_C.read_toml(config_file))
-    config.override(list(overrides))
-    if plan:
-        click.echo(_C.describe_training_plan(_C.plan_training(config)), nl=False)
-        return
-    fovea.train(config, on_log=lambda line: click.echo(_C.describe_log(line), err=True))
-    click.echo(f"{config.trainer.out}/model")
 
 
 @cli.command()
@@ -371,4 +361,4 @@ def main(args: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-from fovea import cli_ablate, cli_data, cli_eval, cli_memory, cli_read, cli_report, cli_serve  # noqa: E402, F401  its commands, which use what stands above
+from fovea import cli_ablate, cli_data, cli_eval, cli_memory, cli_read, cli_report, cli_serve, cli_train  # noqa: E402, F401  its commands, which use what stands above

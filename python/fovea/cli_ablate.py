@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,36 @@ from fovea.cli import _Schema, cli
 @cli.command(cls=_Schema, config_name="AblateConfig")
 @click.argument("grid", required=False, type=click.Path())
 @click.option("--figure/--no-figure", "draw", default=True, help="draw ablation.svg and ablation.png")
+@click.option("--gpus", metavar="0,1", help="GPUs, a cell at a time on each; short for --devices cuda:0 cuda:1")
+@click.option("--executor", type=click.Choice(["local", "slurm", "ray"]), default="local", help="who runs the cells: this machine, a Slurm array, or Ray")
+@click.option("--slurm", "slurm_lines", multiple=True, metavar="--OPTION=VALUE", help="a line for sbatch, such as --slurm=--time=2:00:00; repeatable")
+@click.option("--tasks", type=int, default=0, help="size of the Slurm array, 0 one job a cell")
+@click.option("--submit/--no-submit", default=True, help="submit the Slurm array, or write its script alone")
+@click.option("--ray-address", help="address of a Ray cluster; without it Ray runs on this machine")
+@click.option("--cpus", type=float, default=1, help="Ray: processors a cell")
+@click.option("--ray-gpus", type=float, default=0, help="Ray: GPUs a cell")
+@click.option("--collect", is_flag=True, help="make table and figure of the cells that are finished, and run nothing")
 @click.pass_context
-def ablate(ctx: click.Context, grid: str | None, draw: bool, **values: Any) -> None:
+def ablate(
+    ctx: click.Context, grid: str | None, draw: bool, gpus: str | None, executor: str, slurm_lines: tuple[str, ...], tasks: int, submit: bool, ray_address: str | None,
+    cpus: float, ray_gpus: float, collect: bool, **values: Any,
+) -> None:
     """Models that differ in one choice, trained alike and measured by the curve, in one table and one figure.
 
     GRID is a TOML file (experiments/README.md). Finished cells are kept, unfinished ones gone on with; a cell that fails is recorded and the others go on.
     """
     from fovea import _C
-    from fovea.ablations import Ablation
-    from fovea.api import deepseek_tokenizer_path
+    from fovea.ablation_executors import gpu_devices, run
+    from fovea.ablations import Ablation, write_seed_table
 
     config = _C.AblateConfig()
     ctx.command.fill(config, values)
     if grid:
         config.grid = grid
+    if gpus is not None:
+        if values.get("devices"):
+            raise _C.ConfigError("[ablate] gpus and devices say the same thing: name one of them")
+        config.devices = gpu_devices(gpus)
     plan = _C.plan_ablation(config)
     click.echo(f"{'cell':<32} {'seed':>4} {'params M':>9} {'px':>6} {'tokens':>7} {'GFLOP/page':>11}  status")
     for row in plan:
@@ -37,7 +52,6 @@ def ablate(ctx: click.Context, grid: str | None, draw: bool, **values: Any) -> N
         )
     if config.dry_run:
         return
-    os.environ.setdefault("FOVEA_DEEPSEEK_TOKENIZER", deepseek_tokenizer_path())
     told = ""
 
     def on_progress(done: int, total: int, running: list[dict[str, Any]]) -> None:
@@ -47,11 +61,24 @@ def ablate(ctx: click.Context, grid: str | None, draw: bool, **values: Any) -> N
             told = text
             click.echo(("\r\033[K" if sys.stderr.isatty() else "") + text, err=True, nl=not sys.stderr.isatty())
 
-    result = _C.run_ablation(config, [sys.executable, "-m", "fovea"], on_progress)
+    if collect:
+        result = {**_C.collect_ablation(config), "notes": []}
+    else:
+        result = run(
+            config, executor, on_progress=on_progress, slurm=list(slurm_lines), tasks=tasks, submit=submit, ray_address=ray_address, cpus=cpus, ray_gpus=ray_gpus
+        )
+    for note in result["notes"]:
+        click.echo(note)
+    if executor == "slurm" and not collect:
+        click.echo(f"{result['files'][0]}\nwhen the jobs have ended: the same command with --collect")
+        return
     if sys.stderr.isatty():
         click.echo("", err=True)
-    click.echo(f"{result['num_complete']} cells complete, {result['num_failed']} failed")
+    busy = f", {result['num_busy']} are being trained by another process" if result["num_busy"] else ""
+    click.echo(f"{result['num_complete']} cells complete, {result['num_failed']} failed{busy}")
     names = [Path(config.out) / "table.csv"]
+    if result["rows"]:
+        names.append(write_seed_table(config.out))
     if draw and result["rows"]:
         figure = Ablation(config.out).figure()
         for kind in ("svg", "png"):

@@ -49,7 +49,7 @@ def tasks() -> None:
 @click.option("--dry-run", is_flag=True, help="tell samples and tokens, and read nothing")
 @click.option("--endpoint-model", default="", help="name of the model at an endpoint (--reader http://...)")
 @click.option("--tensorboard", type=click.Path(), default=None, help="folder: also log the summary for TensorBoard")
-@click.option("--wandb", default=None, help="project: also log the summary to Weights & Biases")
+@click.option("--wandb", default=None, help="project: also log the summary to Weights & Biases (WANDB_MODE=offline keeps it here)")
 @click.pass_context
 def eval_command(ctx: click.Context, task_name: str | None, config_file: str | None, parquet: bool, dry_run: bool, endpoint_model: str, tensorboard: str | None, wandb: str | None, **values: Any) -> None:
     """One task and one reader into a run folder: curve, fox, omnidocbench, needle, qa, exact, forgetting or perplexity.
@@ -107,10 +107,7 @@ def eval_command(ctx: click.Context, task_name: str | None, config_file: str | N
     if tensorboard or wandb:
         from fovea import trackers
 
-        if tensorboard:
-            trackers.to_tensorboard(done, tensorboard)
-        if wandb:
-            trackers.to_wandb(done, wandb)
+        trackers.log([done.out], tensorboard, wandb)
     click.echo("\n" + "\n".join(str(name) for name in done.files))
     if done.num_errors:
         click.echo(f"{done.num_errors} samples could not be read, see {done.out}/errors.jsonl; the same command tries them again", err=True)
@@ -152,8 +149,10 @@ def score_task(ctx: click.Context, task_name: str, file: str, **values: Any) -> 
 @click.option("--ray-address", default=None, help="a running Ray cluster; without, one is started here")
 @click.option("--cpus", default=1.0, help="CPU cores a cell (Ray)")
 @click.option("--gpus", default=0.0, help="GPUs a cell (Ray)")
+@click.option("--tensorboard", type=click.Path(), default=None, help="folder: also log the summary of each complete cell for TensorBoard")
+@click.option("--wandb", default=None, help="project: also log the summary of each complete cell to Weights & Biases (WANDB_MODE=offline keeps it here)")
 @click.pass_context
-def sweep_command(ctx: click.Context, words: tuple[str, ...], executor: str, parquet: bool, slurm: tuple[str, ...], tasks: int, submit: bool, ray_address: str | None, cpus: float, gpus: float, **values: Any) -> None:
+def sweep_command(ctx: click.Context, words: tuple[str, ...], executor: str, parquet: bool, slurm: tuple[str, ...], tasks: int, submit: bool, ray_address: str | None, cpus: float, gpus: float, tensorboard: str | None, wandb: str | None, **values: Any) -> None:
     """A grid of tasks, frozen to one stand-alone config a cell; every option of `fovea eval` may be an axis.
 
     fovea sweep grid.toml budget=64,100 ratio=5:20:5 style.hinting=none,light --out runs/grid --dry-run
@@ -195,6 +194,10 @@ def sweep_command(ctx: click.Context, words: tuple[str, ...], executor: str, par
     for note in result["notes"]:
         click.echo(f"note: {note}", err=True)
     click.echo(f"{result['num_complete']} of {result['num_cells']} cells complete, {len(result['failed'])} failed, {len(result['busy'])} in another process")
+    if tensorboard or wandb:
+        from fovea import trackers
+
+        trackers.log([config.out], tensorboard, wandb)
     click.echo("\n".join(result["files"]))
     if result["failed"]:
         ctx.exit(1)

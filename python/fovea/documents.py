@@ -194,27 +194,23 @@ class _Pictures:
             self.pdf.close()
 
 
-class _Local:
-    """Our reader, one picture after the other."""
+_Answer = tuple[str, dict[str, Any]] | str
 
-    at_once = 1
+
+class _Local:
+    """Our reader: pictures whose texts are decoded together."""
 
     def __init__(self, model: Any, config: _C.ReadConfig) -> None:
         self.reader = api.reader(model, config.device, config.dtype)
         self.config = config
+        self.at_once = 32 if config.device.startswith("cuda") else 4
         _C.check_read(self.reader, config)
         self.grounded = self.reader.config.sequence == "begin-vision-prompt"
         folder = None if isinstance(model, _C.Reader) else os.fspath(model or api.default_model())
         self.name = _C.hash_of_model(folder, self.reader.config.tokenizer) if folder else f"reader {id(self.reader)}"
 
-    def __call__(self, pictures: list[_C.Image], _numbers: list[str]) -> list[tuple[str, dict[str, Any]] | str]:
-        out: list[tuple[str, dict[str, Any]] | str] = []
-        for picture in pictures:
-            try:
-                out.append(_C.read_page(self.reader, picture, self.config))
-            except (_C.ConfigError, _C.ShapeError) as error:  # what is wrong with every page was found by check_read
-                out.append(str(error))
-        return out
+    def __call__(self, pictures: list[_C.Image], _numbers: list[str], on_answer: Callable[[int, _Answer], None]) -> None:
+        _C.read_pages(self.reader, pictures, self.config, on_answer)
 
 
 class _Other:
@@ -225,7 +221,7 @@ class _Other:
         self.at_once = int(getattr(reader, "at_once", 4))
         self.name = str(getattr(reader, "name", repr(reader)))
 
-    def __call__(self, pictures: list[_C.Image], samples: list[str]) -> list[tuple[str, dict[str, Any]] | str]:
+    def __call__(self, pictures: list[_C.Image], samples: list[str], on_answer: Callable[[int, _Answer], None]) -> None:
         requests = [
             {"sample": sample, "pages": [np.asarray(picture)], "text": None, "prompt": self.config.prompt, "max_tokens": self.config.generate.max_new_tokens,
              "mode": self.config.mode, "budget": 0}
@@ -234,16 +230,19 @@ class _Other:
         answers = self.reader(requests)
         if len(answers) != len(requests):
             raise _C.ConfigError(f"[read] the reader must answer {len(requests)} requests, got {len(answers)} answers")
-        out: list[tuple[str, dict[str, Any]] | str] = []
-        for picture, answer in zip(pictures, answers, strict=True):
-            if "error" in answer:
-                out.append(str(answer["error"]))
-                continue
-            facts = {"mode": self.config.mode, "prompt": self.config.prompt, "width_px": np.asarray(picture).shape[1], "height_px": np.asarray(picture).shape[0]}
-            names = {"vision_tokens": "num_vision_tokens", "positions": "num_decoder_positions", "num_tokens": "num_generated_tokens"}
-            facts |= {names.get(k, k): v for k, v in answer.items() if k != "text" and v is not None}
-            out.append((str(answer["text"]), facts))
-        return out
+        stopped: BaseException | None = None
+        for i, (picture, answer) in enumerate(zip(pictures, answers, strict=True)):
+            try:
+                on_answer(i, str(answer["error"]) if "error" in answer else (str(answer["text"]), self.facts(picture, answer)))
+            except BaseException as error:  # who wants to stop does so after the answers that are there are kept
+                stopped = stopped or error
+        if stopped is not None:
+            raise stopped
+
+    def facts(self, picture: _C.Image, answer: Any) -> dict[str, Any]:
+        facts = {"mode": self.config.mode, "prompt": self.config.prompt, "width_px": np.asarray(picture).shape[1], "height_px": np.asarray(picture).shape[0]}
+        names = {"vision_tokens": "num_vision_tokens", "positions": "num_decoder_positions", "num_tokens": "num_generated_tokens"}
+        return facts | {names.get(k, k): v for k, v in answer.items() if k != "text" and v is not None}
 
 
 def interpret(page: PageReading, picture: _C.Image, grounded: bool, prompt: str, out: Path | None, name: str, boxes: bool = True) -> None:
@@ -342,6 +341,27 @@ class _Store:
         shutil.rmtree(self.parts, ignore_errors=True)
 
 
+def _keeper(images: dict[int, _C.Image], found: dict[int, PageReading], file: str, store: _Store, grounded: bool, prompt: str, folder: Path | None, name: str,
+            boxes: bool, tell: Callable[[PageReading], None]) -> Callable[[int, _Answer], None]:
+    """What takes each answer as it comes: its page into `found`, told, and on the disk, so that a run that is cut short has it."""
+    numbered = list(images.items())
+    begin = time.monotonic()
+
+    def keep(index: int, answer: _Answer) -> None:
+        number, image = numbered[index]
+        page = found[number] = PageReading(file, number)
+        if isinstance(answer, str):
+            page.error = f"{file}, page {number}: {answer}"
+        else:
+            page.output, page.facts = answer
+            page.facts.setdefault("seconds", (time.monotonic() - begin) / len(numbered))
+            interpret(page, image, grounded, prompt, folder, name, boxes)
+            store.keep(page)
+        tell(page)
+
+    return keep
+
+
 def read_documents(
     files: Any,
     model: Any = None,
@@ -386,15 +406,20 @@ def read_documents(
             opened.append(str(error))
     total = sum(len(o.numbers) if isinstance(o, _Pictures) else 1 for o in opened)
     done = 0
+
+    def tell(page: PageReading) -> None:
+        nonlocal done
+        done += 1
+        if on_page:
+            on_page(done, total, page)
+
     if on_start:
         on_start(total)
     for file, name, pictures in zip(names, unique_names(names), opened, strict=True):
         document = Document(file)
         if isinstance(pictures, str):
             document.error = pictures
-            done += 1
-            if on_page:
-                on_page(done, total, PageReading(file, 0, error=pictures))
+            tell(PageReading(file, 0, error=pictures))
             yield document
             continue
         try:
@@ -410,28 +435,19 @@ def read_documents(
             some = pictures.numbers[first : first + engine.at_once]
             found: dict[int, PageReading] = {n: PageReading.from_dict(file, store.before[n]) for n in some if n in store.before}
             images: dict[int, _C.Image] = {}
-            for number in (n for n in some if n not in found):
+            for number in some:
                 try:
-                    images[number] = pictures.picture(number)
+                    if number not in found:
+                        images[number] = pictures.picture(number)
                 except _C.IoError as error:
                     found[number] = PageReading(file, number, error=str(error))
-            begin = time.monotonic()
-            answers = engine(list(images.values()), [f"{name}/{n}" for n in images]) if images else []
-            for (number, image), answer in zip(images.items(), answers, strict=True):
-                page = PageReading(file, number)
-                found[number] = page
-                if isinstance(answer, str):
-                    page.error = f"{file}, page {number}: {answer}"
-                    continue
-                page.output, page.facts = answer
-                page.facts.setdefault("seconds", (time.monotonic() - begin) / len(images))
-                interpret(page, image, engine.grounded, config.prompt, folder, name, boxes)
-                store.keep(page)
+                if number in found:
+                    tell(found[number])
+            if images:
+                keep = _keeper(images, found, file, store, engine.grounded, config.prompt, folder, name, boxes, tell)
+                engine(list(images.values()), [f"{name}/{n}" for n in images], keep)
             for number in some:
-                done += 1
                 document.pages.append(found[number])
-                if on_page:
-                    on_page(done, total, found[number])
                 yield found[number]
         pictures.close()
         store.finish(document, wanted)

@@ -7,6 +7,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from fovea import _C
@@ -14,6 +18,7 @@ from fovea._C import (
     FoxConfig,
     OmniDocBenchConfig,
     TextScoreConfig,
+    assign,
     bleu,
     bootstrap_mean,
     character_error_rate,
@@ -23,6 +28,7 @@ from fovea._C import (
     graphemes,
     jieba_cut,
     meteor,
+    omnidoc_quirks,
     rouge_l,
     set_overlap,
     teds,
@@ -34,6 +40,7 @@ __all__ = [
     "FoxConfig",
     "OmniDocBenchConfig",
     "TextScoreConfig",
+    "assign",
     "bleu",
     "bootstrap_mean",
     "character_error_rate",
@@ -43,9 +50,11 @@ __all__ = [
     "graphemes",
     "jieba_cut",
     "meteor",
+    "omnidoc_quirks",
     "rouge_l",
     "score_fox",
     "score_omnidocbench",
+    "score_omnidocbench_with_cdm",
     "score_texts",
     "set_overlap",
     "teds",
@@ -62,6 +71,35 @@ def score_fox(results: str, **options: Any) -> dict[str, Any]:
 def score_omnidocbench(ground_truth: str, predictions: str, **options: Any) -> dict[str, Any]:
     """A folder of Markdown predictions; options are OmniDocBenchConfig's fields."""
     return _C.score_omnidocbench(OmniDocBenchConfig(ground_truth=str(ground_truth), predictions=str(predictions), **options))
+
+
+def score_omnidocbench_with_cdm(config: OmniDocBenchConfig, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+    """score_omnidocbench with CDM of every display formula, and the overall score of 1.5 and 1.6. Needs TeX (see fovea.cdm); writes config.out itself."""
+    from fovea import cdm
+
+    cdm.require_tools()
+    out, save = config.out, config.save_matches
+    config.out, config.save_matches = "", True
+    try:
+        report = _C.score_omnidocbench(config)
+    finally:
+        config.out, config.save_matches = out, save
+    pages: dict[str, dict[str, Any]] = {}
+    with_formula: list[str] = []
+    scored = set(report["per_page"])
+    for page in json.loads(Path(config.ground_truth).read_text(encoding="utf-8")):
+        name = Path(page["page_info"]["image_path"]).name
+        pages[name] = page["page_info"].get("page_attribute") or {}
+        if name in scored and any(item.get("category_type") == "equation_isolated" and not item.get("ignore") for item in page["layout_dets"]):
+            with_formula.append(name)
+    cdm.add_to_report(report, pages, with_formula, progress, config.threads)
+    if not save:
+        del report["matches"]
+    if out:
+        temporary = Path(f"{out}.{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(report, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+        temporary.replace(out)
+    return report
 
 
 def score_texts(reference: str, hypothesis: str, **options: Any) -> dict[str, Any]:

@@ -27,10 +27,19 @@ void bind_ablate(py::module_& m) {
           summary = run_ablation(config, callbacks);
         }
         pending.rethrow();
-        return to_python(Json{{"rows", summary.rows}, {"num_complete", summary.num_complete}, {"num_failed", summary.num_failed}});
+        return to_python(Json{{"rows", summary.rows}, {"num_complete", summary.num_complete}, {"num_failed", summary.num_failed}, {"num_busy", summary.num_busy}});
       },
       py::arg("config"), py::arg("command"), py::arg("on_progress") = py::none(),
       "Runs the unfinished cells, each as a process that `command` starts. on_progress(done, total, running cells).");
+  m.def("freeze_ablation", [](const AblateConfig& config) { return to_python(freeze_ablation(config)); }, py::arg("config"),
+        "Writes cell.json of every chosen cell; {cells: [{name, folder, status}]}. For those who start the cells themselves.");
+  m.def(
+      "collect_ablation",
+      [](const AblateConfig& config) {
+        const auto summary = collect_ablation(config);
+        return to_python(Json{{"rows", summary.rows}, {"num_complete", summary.num_complete}, {"num_failed", summary.num_failed}, {"num_busy", summary.num_busy}});
+      },
+      py::arg("config"), "table.csv and manifest.json of what is in the folder now; nothing is run.");
   m.def(
       "run_ablate_cell",
       [](const AblateCellConfig& config, const py::object& on_line) {

@@ -105,6 +105,43 @@ void bind_documents(py::module_& m) {
       },
       py::arg("reader"), py::arg("image"), py::arg("config"), py::arg("on_text") = py::none(),
       "One picture through a reader, in a mode or `auto`: its text with special tokens kept, and a dict of counts and attempts.");
+  m.def(
+      "read_pages",
+      [](SharedReader& self, const std::vector<const Image*>& pictures, const experiments::ReadConfig& config, const py::object& on_done) {
+        PendingPythonError pending;
+        struct Stop {};
+        const auto answer = [](const experiments::PageOutcome& outcome) -> py::object {
+          if (!outcome.error) return py::make_tuple(outcome.reading.text, to_python(outcome.reading.facts));
+          try {
+            std::rethrow_exception(outcome.error);
+          } catch (const std::exception& error) {
+            return py::str(error.what());
+          }
+        };
+        std::vector<experiments::PageOutcome> out;
+        std::function<void(size_t, const experiments::PageOutcome&)> done;
+        if (!on_done.is_none())
+          done = [&](size_t i, const experiments::PageOutcome& outcome) {
+            if (!pending.run([&] { on_done(i, answer(outcome)); })) throw Stop{};
+          };
+        {
+          py::gil_scoped_release release;
+          std::lock_guard<std::mutex> lock(self.mutex);
+          try {
+            out = experiments::read_pages(self.reader, pictures, config, done, [&](size_t) {
+              if (!pending.run([] {})) throw Stop{};
+            });
+          } catch (const Stop&) {
+          }
+        }
+        pending.rethrow();
+        py::list answers;
+        for (const auto& outcome : out) answers.append(answer(outcome));
+        return answers;
+      },
+      py::arg("reader"), py::arg("images"), py::arg("config"), py::arg("on_done") = py::none(),
+      "Pictures through a reader, their texts decoded together: for each (text, facts) as read_page, or what is wrong with it as a str. on_done(index, answer) is called as "
+      "soon as each is read; what it raises ends the call.");
   m.def("check_read", [](const SharedReader& self, const experiments::ReadConfig& config) { experiments::check_read(self.reader.config(), config); }, py::arg("reader"),
         py::arg("config"), "ConfigError where the config is wrong whatever the picture: mode, prompt.");
   m.def("generate_config", [](const SharedReader& self, const experiments::ReadConfig& config) { return experiments::generate_config(self.reader.config(), config); },

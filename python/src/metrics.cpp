@@ -6,6 +6,7 @@
 #include "edit_name.h"
 #include "fovea/base/utf8.h"
 #include "fovea/experiments/score_verb.h"
+#include "fovea/metrics/assignment.h"
 #include "fovea/metrics/edit_distance.h"
 #include "fovea/metrics/fox.h"
 #include "fovea/metrics/meteor.h"
@@ -129,6 +130,25 @@ void bind_metrics(py::module_& m) {
   bind_scorer<FoxConfig>(m, "score_fox", score_fox, "Fox's results file as its scripts score it, both role readings.");
   bind_scorer<OmniDocBenchConfig>(m, "score_omnidocbench", score_omnidocbench, "OmniDocBench predictions in the official result's structure.");
   bind_scorer<TextScoreConfig>(m, "score_texts", score_texts, "Two files or folders by every text metric.");
+  m.def(
+      "assign",
+      [](const std::vector<std::vector<double>>& rows) {
+        Costs costs(rows.size(), rows.empty() ? 0 : rows[0].size());
+        for (size_t i = 0; i < rows.size(); ++i) {
+          if (rows[i].size() != costs.columns) throw ConfigError("[assign] row " + std::to_string(i) + " must have " + std::to_string(costs.columns) + " costs, has " + std::to_string(rows[i].size()));
+          for (size_t j = 0; j < costs.columns; ++j) costs.at(i, j) = rows[i][j];
+        }
+        return rows.empty() || costs.columns == 0 ? std::vector<std::pair<size_t, size_t>>() : assign(costs);
+      },
+      py::arg("costs"), "Pairs (row, column) of the cheapest assignment, ties as scipy.optimize.linear_sum_assignment.");
+  m.def(
+      "omnidoc_quirks",
+      [] {
+        py::list out;
+        for (const auto& quirk : omnidoc_quirks()) out.append(py::make_tuple(quirk.name, quirk.versions, quirk.what));
+        return out;
+      },
+      "(name, versions, what it does) of the official program's faults that can be switched.");
   m.def("text_metric_names", [] { return to_python(text_metric_names()); });
   m.def("describe_score", [](const py::dict& result) { return experiments::describe_score(to_json(result)); }, py::arg("result"));
 }

@@ -44,12 +44,29 @@ struct Pictures {
   }
 };
 
+// A Python callable that C++ may call from a thread without the GIL; what it raises is kept for the end of the step.
+auto held(SharedReader& self, const py::object& callable) {
+  std::shared_ptr<py::object> shared(new py::object(callable), [](py::object* object) {
+    py::gil_scoped_acquire gil;
+    delete object;
+  });
+  return [&self, shared](const auto& value) {
+    py::gil_scoped_acquire gil;
+    try {
+      (*shared)(value);
+    } catch (...) {
+      if (!self.callback_error) self.callback_error = std::current_exception();
+    }
+  };
+}
+
 }  // namespace
 
 void bind_model(py::module_& m) {
   using namespace model;
   bind_config<ModelConfig>(m);
   bind_config<decoder::GenerateConfig>(m);
+  bind_config<decoder::EngineConfig>(m);
   m.def("preset", &presets::by_name, py::arg("name"), "ModelConfig of deepseek-ocr, reader-tiny or miniature.");
   m.def("preset_names", [] { return std::vector<std::string>{"deepseek-ocr", "reader-tiny", "miniature"}; });
 
@@ -101,6 +118,10 @@ void bind_model(py::module_& m) {
       .def_readonly("text", &Reading::text)
       .def_property_readonly("ids", [](const Reading& r) { return r.generated.ids; })
       .def_property_readonly("probabilities", [](const Reading& r) { return r.generated.probabilities; })
+      .def_property_readonly("entropies", [](const Reading& r) { return r.generated.entropies; }, "Of what each id was chosen from, in nats.")
+      .def_property_readonly("loop_begin", [](const Reading& r) { return r.generated.loop_begin; }, "Where in ids the block of a loop stands.")
+      .def_property_readonly("loop_period", [](const Reading& r) { return r.generated.loop_period; }, "Tokens of a loop's block, 0 without a loop.")
+      .def_property_readonly("loop_repeats", [](const Reading& r) { return r.generated.loop_repeats; }, "How often the block had been written when the reading stopped.")
       .def_property_readonly("stop_reason", [](const Reading& r) { return decoder::stop_reason_name(r.generated.reason); })
       .def("__str__", [](const Reading& r) { return r.text; });
 
@@ -152,9 +173,77 @@ void bind_model(py::module_& m) {
              return out;
            },
            py::arg("tokens"), py::arg("prompt") = "", py::kw_only(), py::arg("on_text") = py::none(), py::arg("on_done") = py::none(),
-           "Vision tokens, all of one layout, to Readings. Models that take a prompt get it: free-ocr, markdown, ocr, figure, describe, locate:WORDS, or a text "
+           "Vision tokens, of any layouts, to Readings. Models that take a prompt get it: free-ocr, markdown, ocr, figure, describe, locate:WORDS, or a text "
            "with <image>. on_text(index, text so far) and on_done(index, Reading) are called on the way; what they raise ends the call. Keywords are the fields of "
            "GenerateConfig.")
+      .def("submit",
+           [](SharedReader& self, const VisionTokens& tokens, const std::string& prompt, const py::object& on_text, const py::object& on_done, const py::kwargs& kwargs) {
+             decoder::GenerateConfig config;
+             apply_kwargs(config, kwargs);
+             std::function<void(const Reading&)> done;
+             if (!on_done.is_none()) done = [call = held(self, on_done)](const Reading& reading) { call(reading); };
+             std::function<void(const std::string&)> grown;
+             if (!on_text.is_none()) grown = [call = held(self, on_text)](const std::string& text) { call(text); };
+             py::gil_scoped_release release;
+             std::lock_guard<std::mutex> lock(self.mutex);
+             return self.reader.submit(tokens, config, prompt, std::move(done), std::move(grown));
+           },
+           py::arg("tokens"), py::arg("prompt") = "", py::kw_only(), py::arg("on_text") = py::none(), py::arg("on_done") = py::none(),
+           "Queues a page that step() decodes together with all others in work, whenever they came; returns its number. on_text(text so far) and on_done(Reading) are "
+           "called by step(). Keywords are the fields of GenerateConfig.")
+      .def("cancel",
+           [](SharedReader& self, int64_t page) {
+             py::gil_scoped_release release;
+             std::lock_guard<std::mutex> lock(self.mutex);
+             return self.reader.cancel(page);
+           },
+           py::arg("page"), "Forgets a submitted page; returns whether it was still there.")
+      .def("step",
+           [](SharedReader& self) {
+             size_t tokens = 0;
+             {
+               py::gil_scoped_release release;
+               std::lock_guard<std::mutex> lock(self.mutex);
+               tokens = self.reader.step();
+             }
+             if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+             if (self.callback_error) {
+               auto error = std::exchange(self.callback_error, nullptr);
+               std::rethrow_exception(error);
+             }
+             return tokens;
+           },
+           "Takes in pages that fit and decodes a step of all in work; returns the tokens written. The first exception of a callback is raised afterwards.")
+      .def("idle",
+           [](SharedReader& self) {
+             py::gil_scoped_release release;
+             std::lock_guard<std::mutex> lock(self.mutex);
+             return self.reader.idle();
+           },
+           "Whether no page waits or is being decoded.")
+      .def("occupancy",
+           [](SharedReader& self) {
+             decoder::Occupancy o;
+             {
+               py::gil_scoped_release release;
+               std::lock_guard<std::mutex> lock(self.mutex);
+               o = self.reader.occupancy();
+             }
+             py::dict out;
+             out["running"] = o.running, out["waiting"] = o.waiting, out["blocks_total"] = o.blocks_total, out["blocks_free"] = o.blocks_free;
+             out["block"] = o.block, out["cache_bytes"] = o.cache_bytes, out["evictions"] = o.evictions, out["path"] = o.path;
+             return out;
+           },
+           "What is in work: running, waiting, blocks_total, blocks_free, block (positions of a page of the cache), cache_bytes, evictions, path.")
+      .def("set_engine",
+           [](SharedReader& self, const py::kwargs& kwargs) {
+             decoder::EngineConfig config;
+             apply_kwargs(config, kwargs);
+             py::gil_scoped_release release;
+             std::lock_guard<std::mutex> lock(self.mutex);
+             self.reader.set_engine(config);
+           },
+           "How pages are decoded together: keywords are the fields of EngineConfig.")
       .def_property_readonly("config", [](const SharedReader& self) { return self.reader.config(); })
       .def_property_readonly("tokenizer", [](const SharedReader& self) { return self.reader.tokenizer(); })
       .def_property_readonly("stride_px", [](const SharedReader& self) { return self.reader.config().stride_px(); }, "Pixels a vision token's side.")

@@ -1,5 +1,6 @@
 // The Reader as Python holds it.
 #pragma once
+#include <exception>
 #include <mutex>
 
 #include "fovea/model/optical_model.h"
@@ -10,6 +11,7 @@ namespace fovea::python {
 struct SharedReader {
   model::Reader reader;
   std::mutex mutex;
+  std::exception_ptr callback_error = {};  // of a submitted page's callback; with the GIL held
 };
 
 }  // namespace fovea::python

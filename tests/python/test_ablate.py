@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 import fovea
+from conftest import environment
 from fovea import _C
-from fovea.ablations import Ablation, ablation_figure
+from fovea.ablation_executors import gpu_devices
+from fovea.ablations import Ablation, ablation_figure, over_seeds
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -126,3 +128,80 @@ def test_a_failing_cell_is_recorded_and_the_others_go_on(grid: Path, tmp_path: P
     cells = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["cells"]
     assert [cell["status"] for cell in cells] == ["failed", "complete"]
     assert cells[0]["error"]
+
+
+def test_seeds_are_joined_with_their_interval() -> None:
+    base = {"name": "conv", "group": "", "text_kind": "prose", "budget": 16, "ratio_asked": 5.0, "font": "DejaVu Sans", "ratio_measured": 5.0, "undertrained": 0, "train_seconds": 1.0}
+    rows = [{**base, "seed": seed, "precision": value, "precision_low": 0, "precision_high": 1} for seed, value in ((1, 0.8), (2, 0.9), (3, 1.0))]
+    rows.append({**base, "name": "mean", "seed": 1, "precision": 0.5, "precision_low": 0.4, "precision_high": 0.6})
+    conv, mean = over_seeds(rows)
+    assert conv["num_seeds"] == 3 and conv["interval"] == "seeds"
+    assert (conv["precision"], conv["precision_min"], conv["precision_max"]) == (pytest.approx(0.9), 0.8, 1.0)
+    assert conv["precision_high"] - conv["precision"] == pytest.approx(4.303 * 0.1 / 3**0.5)  # t(2) * s / sqrt(3)
+    assert (mean["num_seeds"], mean["interval"], mean["precision_low"], mean["precision_high"]) == (1, "pages", 0.4, 0.6)
+
+
+def test_what_goes_on_after_the_page_has_its_columns(grid: Path, tmp_path: Path) -> None:
+    text = grid.read_text(encoding="utf-8").replace("[train]\n", "perplexity_pages = 2\n[train]\n", 1).replace("[train.trainer.curriculum]", "[train.trainer.objective]\ntask = \"continue\"\ncontinue_chars = 40\nprobe_only_share = 0\n[train.trainer.curriculum]")
+    grid.write_text(text, encoding="utf-8")
+    rows = fovea.ablate(grid, tmp_path / "out").rows
+    for row in rows:
+        if row["text_kind"] == "prose":
+            assert 0 < row["bits_per_char_page"] < 30 and 0 < row["bits_per_char_text"] < 30
+        else:
+            assert row["bits_per_char_page"] == ""
+
+
+def test_gpus_take_one_cell_each(grid: Path, tmp_path: Path) -> None:
+    assert gpu_devices("0, 2") == ["cuda:0", "cuda:2"]
+    with pytest.raises(_C.ConfigError, match="one twice"):
+        gpu_devices("1,1")
+    with pytest.raises(_C.ConfigError, match="numbers"):
+        gpu_devices("a")
+    with pytest.raises(_C.ConfigError, match="cuda:0 twice"):
+        fovea.ablate(grid, tmp_path / "out", devices=["cuda:0", "cuda:0"])
+
+
+def test_a_slurm_array_runs_every_cell_once(grid: Path, tmp_path: Path) -> None:
+    """The script with a stand-in for sbatch that runs the array's jobs side by side."""
+    out = tmp_path / "out"
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    sbatch = bin_folder / "sbatch"
+    sbatch.write_text("#!/bin/bash\nfor i in 1 2; do SLURM_ARRAY_TASK_ID=$i bash $1 & done; wait\necho Submitted batch job 7\n")
+    sbatch.chmod(0o755)
+    words = [sys.executable, "-m", "fovea", "ablate", str(grid), "--out", str(out)]
+    done = subprocess.run(
+        [*words, "--executor", "slurm", "--slurm=--time=1:00:00", "--tasks", "2"], capture_output=True, text=True, timeout=240, check=False,
+        env=environment(PATH=f"{bin_folder}:{Path('/usr/bin')}:/bin"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Submitted batch job 7" in done.stdout
+    script = (out / "ablate.sbatch").read_text()
+    assert "#SBATCH --array=1-2" in script and "#SBATCH --time=1:00:00" in script and "gres" not in script
+    assert sorted(path.name.split("-")[0] for path in (out / "cells").iterdir()) == ["conv", "text"]
+    collected = subprocess.run([*words, "--collect"], capture_output=True, text=True, timeout=120, check=True, env=environment())
+    assert "2 cells complete, 0 failed" in collected.stdout
+    assert {row["name"] for row in Ablation(out).rows} == {"conv", "text"}
+    assert (out / "table_seeds.csv").read_text().count("\n") == 1 + 4
+    again = subprocess.run([*words, "--executor", "slurm", "--no-submit", "--devices", "cuda:0"], capture_output=True, text=True, timeout=120, check=True, env=environment())
+    assert "not submitted" in again.stdout and "#SBATCH --gres=gpu:1" in (out / "ablate.sbatch").read_text()
+
+
+def test_ray_runs_the_same_cells(grid: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    seen = []
+    result = fovea.ablate(grid, tmp_path / "out", executor="ray", on_progress=lambda done, total, running: seen.append((done, total)))
+    assert seen[-1] == (2, 2)
+    assert {row["name"] for row in result.rows} == {"conv", "text"}
+
+
+def test_a_cell_is_trained_by_one_process_at_a_time(grid: Path, tmp_path: Path) -> None:
+    import fcntl
+
+    out = tmp_path / "out"
+    cells = _C.freeze_ablation(_C.AblateConfig(grid=str(grid), out=str(out)))["cells"]
+    with open(Path(cells[0]["folder"]) / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = _C.run_ablation(_C.AblateConfig(grid=str(grid), out=str(out)), [sys.executable, "-m", "fovea"])
+    assert (result["num_complete"], result["num_failed"], result["num_busy"]) == (1, 0, 1)

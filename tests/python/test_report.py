@@ -136,6 +136,20 @@ def test_a_sweep_is_its_cells_and_a_prior_is_shown(tmp_path: Path) -> None:
     assert "What a reader without the page would get" in text and "blank page bits per char" in text and "font B" in text
 
 
+def test_cells_of_other_ratios_are_points_of_one_curve(tmp_path: Path) -> None:
+    cells = []
+    for number, (font, ratio) in enumerate([("A", 5.0), ("A", 10.0), ("A", 15.0), ("B", 5.0)]):
+        make_run(tmp_path / "sweep/cells" / f"c{number}" / "run", pages=2, rates={ratio: 0.01 * ratio})
+        cells.append({"hash": f"c{number}", "label": f"font={font} ratio={ratio}", "values": {"font": [font], "ratio": [ratio], "budget": [64]}})
+    (tmp_path / "sweep/sweep.json").write_text(json.dumps({"cells": cells}))
+    runs = load_runs([str(tmp_path / "sweep")])
+    assert [(run.name, len(run.lines)) for run in runs] == [("font=A", 6), ("font=B", 2)]
+    for run in runs:  # pages of the same name are those of their own cells
+        assert all(run.folder_of(line).is_dir() and run.text(line) for line in run.lines)
+        assert len({run.folder_of(line) for line in run.lines}) == len(run.lines) // 2
+    assert "font=B" in write_report([tmp_path / "sweep"], tmp_path / "r.html").read_text()
+
+
 def test_versions_and_weights_that_do_not_compare_are_marked(tmp_path: Path) -> None:
     a = make_run(tmp_path / "a", manifest={"sha256": {"model": "1"}})
     b = make_run(tmp_path / "b", manifest={"sha256": {"model": "2"}})

@@ -130,7 +130,31 @@ def test_requests_are_read_together(server: tuple[str, Any], page: np.ndarray) -
     lines = dict(line.rsplit(" ", 1) for line in get(url + "/metrics").splitlines() if not line.startswith("#"))
     assert float(lines["fovea_batch_pages_sum"]) > float(lines["fovea_batch_pages_count"]), "no two pages were decoded together"
     assert float(lines['fovea_requests_total{status="200"}']) >= 6
-    assert json.loads(get(url + "/health")) == {"status": "ok", "model": "reader-tiny", "queue_length": 0}
+    assert int(lines["fovea_running"]) == 0 and int(lines["fovea_blocks_free"]) == int(lines["fovea_blocks_total"]) > 0
+    health = json.loads(get(url + "/health"))
+    assert health.pop("blocks_free") == health.pop("blocks_total") > 0
+    assert health == {"status": "ok", "model": "reader-tiny", "queue_length": 0, "running": 0, "waiting": 0}
+
+
+def test_a_page_joins_those_in_work(server: tuple[str, Any], page: np.ndarray) -> None:
+    """A short reading that comes while a long one is written ends before it."""
+    url, engine = server
+    dense = np.array(fovea.render(TEXT * 12, width_px=640, height_px=640, font_size_px=13).pixels)
+    ends: list[str] = []
+
+    def ask(name: str, picture: np.ndarray, mode: str, tokens: int) -> None:
+        assert post(url, {"messages": message(picture), "mode": mode, "max_tokens": tokens})[0] == 200
+        ends.append(name)
+
+    long = threading.Thread(target=ask, args=("long", dense, "640", 400))
+    long.start()
+    until = time.monotonic() + 20
+    while engine.occupancy["running"] == 0 and time.monotonic() < until:
+        time.sleep(0.002)
+    assert engine.occupancy["running"] == 1
+    ask("short", page, "256", 2)
+    long.join()
+    assert ends == ["short", "long"]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +210,7 @@ def test_time_and_queue_have_limits(miniature: Path, page: np.ndarray) -> None:
         assert ask() == 200
         release = threading.Event()
         real = engine.reader
-        engine.reader = type("Slow", (), {"encode_views": lambda self, views: (release.wait(20), real.encode_views(views))[1], "decode": lambda self, *a, **k: real.decode(*a, **k)})()
+        engine.reader = type("Slow", (), {"encode_views": lambda self, views: (release.wait(20), real.encode_views(views))[1], "__getattr__": lambda self, name: getattr(real, name)})()
         found: list[int] = []
         threads = [threading.Thread(target=lambda: found.append(ask())) for _ in range(3)]
         for thread in threads:

@@ -8,7 +8,9 @@
 
 #include "fovea/metrics/assignment.h"
 #include "fovea/metrics/edit_distance.h"
+#include "fovea/metrics/table.h"
 #include "fovea/metrics/unicode_text.h"
+#include "omnidoc16.h"
 
 namespace fovea::metrics {
 namespace {
@@ -21,6 +23,7 @@ constexpr double kNear = 0.25;      // settled at once
 constexpr double kFar = 0.7;        // a pair of the Hungarian above this is undone
 constexpr double kPartOfTruth = 0.6;
 constexpr double kTruthInPiece = 0.4;
+constexpr size_t kLongestRun = 160;  // of 1.6; no page comes near it
 
 // Lines that are not empty, raw and normalised. Items keep all: look-ups by a line's index slip where a line is left out, as upstream.
 struct Lines {
@@ -34,16 +37,23 @@ struct Lines {
   }
 };
 
-OmniDocVersion version_of(LineKind kind) { return kind == LineKind::kMixed ? OmniDocVersion::k1_5 : OmniDocVersion::k1_0; }
+OmniDocVersion version_of(LineKind kind) {
+  if (kind == LineKind::kMixed16 || kind == LineKind::kHtmlTable16) return OmniDocVersion::k1_6;
+  return kind == LineKind::kMixed ? OmniDocVersion::k1_5 : OmniDocVersion::k1_0;
+}
+bool is_mixed(LineKind kind) { return kind == LineKind::kMixed || kind == LineKind::kMixed16; }
+// normalize_table_match_content of 1.6
+Text comparable_table(const Text& html) { return contains(lower(html), U"<table") ? normalized_html_table(html, OmniDocVersion::k1_6) : html; }
 
 Lines truth_lines(const std::vector<TruthBlock>& truth, LineKind kind) {
   Lines out;
   for (const auto& block : truth) {
-    const bool formula = kind == LineKind::kFormula || (kind == LineKind::kMixed && block.category == U"equation_isolated");
-    if (kind == LineKind::kHtmlTable) out.add(block.html, block.html, block.category);
+    const bool formula = kind == LineKind::kFormula || (is_mixed(kind) && block.category == U"equation_isolated");
+    if (kind == LineKind::kHtmlTable16) out.add(block.html, comparable_table(block.html), block.category);
+    else if (kind == LineKind::kHtmlTable) out.add(block.html, block.html, block.category);
     else if (kind == LineKind::kLatexTable) out.add(block.html, block.latex, block.category);
     else if (formula) out.add(block.latex, normalized_formula(block.latex, version_of(kind)), block.category);
-    else out.add(block.text, normalized_text(block.text), block.category);
+    else out.add(block.text, normalized_text(block.text, version_of(kind)), block.category);
   }
   return out;
 }
@@ -51,9 +61,10 @@ Lines truth_lines(const std::vector<TruthBlock>& truth, LineKind kind) {
 Lines piece_lines(const std::vector<OmniDocPiece>& pieces, LineKind kind) {
   Lines out;
   for (const auto& piece : pieces) {
-    const bool text = kind == LineKind::kText || (kind == LineKind::kMixed && piece.category == U"text_all");
-    const bool formula = kind == LineKind::kFormula || (kind == LineKind::kMixed && piece.category == U"equation_isolated");
-    out.add(piece.content, text ? normalized_text(piece.content) : formula ? normalized_formula(piece.content, version_of(kind)) : piece.content, piece.category);
+    const bool text = kind == LineKind::kText || (is_mixed(kind) && piece.category == U"text_all");
+    const bool formula = kind == LineKind::kFormula || (is_mixed(kind) && piece.category == U"equation_isolated");
+    if (kind == LineKind::kHtmlTable16) out.add(piece.content, comparable_table(piece.content), piece.category);
+    else out.add(piece.content, text ? normalized_text(piece.content, version_of(kind)) : formula ? normalized_formula(piece.content, version_of(kind)) : piece.content, piece.category);
   }
   return out;
 }
@@ -113,23 +124,13 @@ std::optional<size_t> edits_below(size_t length, double threshold, bool or_equal
 }
 
 // Whether `part` lies within the share of edits of some window of `whole`; false if it is longer.
-bool lies_in(View part, View whole, double threshold, bool or_equal) {
-  if (part.empty() || part.size() > whole.size()) return false;
+bool lies_in(const EditPattern& part, View whole, double threshold, bool or_equal) {
+  if (part.size() == 0 || part.size() > whole.size()) return false;
   const auto limit = edits_below(part.size(), threshold, or_equal);
-  return limit && EditPattern(part).some_window_within(whole, *limit);
+  return limit && part.some_window_within(whole, *limit);
 }
-
-struct Merge {
-  bool joins = false, goes_on = false;
-};
-// Whether the last of `run` may be appended to those before, for this block.
-Merge judge_merge(View truth, const std::vector<Text>& lines, const Indices& run) {
-  const Indices before(run.begin(), run.end() - 1);
-  const Text shorter = joined(lines, before, U" "), longer = joined(lines, run, U" ");
-  if (normalized_edit_distance(truth, longer) > normalized_edit_distance(truth, shorter)) return {};
-  for (size_t index : before)
-    if (!lies_in(lines[index], truth, kPartOfTruth, /*or_equal=*/true)) return {};
-  return {lies_in(lines[run.back()], truth, kPartOfTruth, /*or_equal=*/false), longer.size() <= truth.size()};
+bool lies_in(View part, View whole, double threshold, bool or_equal) {
+  return part.size() <= whole.size() && lies_in(EditPattern(part), whole, threshold, or_equal);
 }
 
 struct Run {
@@ -201,19 +202,32 @@ std::vector<Indices> joined_columns(const Costs& costs, const std::vector<Text>&
     for (size_t j = 0; j < pieces.size(); ++j)
       if (costs.at(i, j) < kNear) row_settled[i] = column_settled[j] = true;
   std::vector<Run> runs;
+  std::vector<std::optional<EditPattern>> patterns(pieces.size());
+  const auto pattern_of = [&](size_t j) -> const EditPattern& { return patterns[j] ? *patterns[j] : patterns[j].emplace(pieces[j]); };
   for (size_t i = 0; i < truth.size(); ++i) {
     if (row_settled[i]) continue;
+    const EditPattern truth_pattern(truth[i]);
+    const auto distance_to = [&](const Text& text) {
+      if (std::min(truth[i].size(), text.size()) > 2048) return normalized_edit_distance(truth[i], text);
+      return double(truth_pattern.distance(text)) / double(std::max(truth[i].size(), text.size()));
+    };
     Run best{{}, std::numeric_limits<double>::infinity()};
     for (size_t j = 0; j < pieces.size(); ++j) {
       if (column_settled[j]) continue;
+      // The next piece joins if that is no worse and it lies in the block, as those before it do; after the block's length is passed no more do.
       Indices run = {j};
-      while (j + run.size() < pieces.size() && !column_settled[j + run.size()]) {
-        run.push_back(j + run.size());
-        const Merge merge = judge_merge(truth[i], pieces, run);
-        if (!merge.joins) run.pop_back();
-        if (!merge.joins || !merge.goes_on) break;
+      double cost = costs.at(i, j);
+      Text text = pieces[j];
+      for (size_t next = j + 1; next < pieces.size() && !column_settled[next] && run.size() < kLongestRun; ++next) {
+        if (run.size() == 1 && !lies_in(pattern_of(j), truth[i], kPartOfTruth, /*or_equal=*/true)) break;
+        if (!lies_in(pattern_of(next), truth[i], kPartOfTruth, /*or_equal=*/false)) break;
+        text += U' ' + pieces[next];
+        const double joined_cost = distance_to(text);
+        if (joined_cost > cost) break;
+        cost = joined_cost;
+        run.push_back(next);
+        if (text.size() > truth[i].size()) break;
       }
-      const double cost = run.size() == 1 ? costs.at(i, j) : normalized_edit_distance(truth[i], joined(pieces, run, U" "));
       if (cost < best.cost) best = {run, cost};
     }
     if (!best.pieces.empty()) runs.push_back(std::move(best));
@@ -234,9 +248,11 @@ std::vector<Indices> joined_columns(const Costs& costs, const std::vector<Text>&
 // Pairs of the pool: which blocks each set of pieces stands for, in the order in which they were found.
 struct Pair {
   Indices pieces, truth;
+  double edit = 1;  // what upstream notes; pairs of the rest count as unmatched there
 };
 
-std::vector<Pair> pair_up(const std::vector<Text>& truth, const std::vector<Text>& pieces, bool absolute_rest, bool double_rest) {
+// may_lie_in: blocks that may be attached to a piece that holds them among other text; empty: all.
+std::vector<Pair> pair_up(const std::vector<Text>& truth, const std::vector<Text>& pieces, bool absolute_rest, bool double_rest, const std::vector<bool>& may_lie_in) {
   const Costs costs = distances(truth, pieces);
   const auto columns = joined_columns(costs, truth, pieces);
   std::vector<Text> column_lines;
@@ -264,7 +280,7 @@ std::vector<Pair> pair_up(const std::vector<Text>& truth, const std::vector<Text
   for (size_t j = 0; j < pieces.size(); ++j) {
     Indices inside;
     for (size_t i : unmatched)
-      if (lies_in(truth[i], pieces[j], kTruthInPiece, /*or_equal=*/false)) inside.push_back(i);
+      if ((may_lie_in.empty() || may_lie_in[i]) && lies_in(truth[i], pieces[j], kTruthInPiece, /*or_equal=*/false)) inside.push_back(i);
     if (inside.empty()) continue;
     const auto [at, is_new] = pair_of.try_emplace(Indices{j}, pairs.size());
     if (is_new) pairs.push_back({{j}, {}});
@@ -275,6 +291,9 @@ std::vector<Pair> pair_up(const std::vector<Text>& truth, const std::vector<Text
   for (auto& pair : pairs) {
     std::sort(pair.truth.begin(), pair.truth.end());
     used.insert(pair.pieces.begin(), pair.pieces.end());
+    pair.edit = pair.truth.size() > 1 ? v16::distance(joined(truth, pair.truth, U""), pieces[pair.pieces[0]])
+                : pair.truth.empty()  ? 1
+                                      : v16::distance(truth[pair.truth[0]], joined(pieces, pair.pieces, U" "));
   }
   std::erase_if(pairs, [](const Pair& pair) { return pair.truth.empty(); });
   Indices rest_truth, rest_pieces;
@@ -379,6 +398,12 @@ Text most_common(const std::vector<Text>& categories) {
   return best;
 }
 
+std::vector<Text> chosen(const std::vector<Text>& lines, const Indices& indices) {
+  std::vector<Text> out;
+  for (size_t index : indices) out.push_back(lines[index]);
+  return out;
+}
+
 // Several formulas as one array.
 Text stacked(const std::vector<Text>& lines, const Indices& indices) {
   Text out = U"\\begin{array}{l} ";
@@ -394,20 +419,17 @@ bool is_ignored_category(std::u32string_view category) {
   return std::find(std::begin(kIgnored), std::end(kIgnored), category) != std::end(kIgnored);
 }
 
-std::vector<MatchedSample> match_quick(std::vector<TruthBlock> truth, std::vector<OmniDocPiece> pieces, LineKind kind, const std::string& page) {
-  const bool mixed = kind == LineKind::kMixed;
+std::vector<MatchedSample> match_quick(std::vector<TruthBlock> truth, std::vector<OmniDocPiece> pieces, LineKind kind, const std::string& page, bool rows_of_pieces, const MatchQuirks& quirks) {
+  const bool mixed = is_mixed(kind), is_16 = kind == LineKind::kMixed16;
   if (mixed) {
-    truth = split_array_blocks(std::move(truth));
-    std::stable_sort(pieces.begin(), pieces.end(), [](const OmniDocPiece& a, const OmniDocPiece& b) {
-      const bool inline_a = a.fine_category == U"equation_inline", inline_b = b.fine_category == U"equation_inline";
-      return inline_a != inline_b ? inline_b : a.begin < b.begin;
-    });
-    pieces = split_array_pieces(std::move(pieces));
+    truth = is_16 ? v16::split_rows(std::move(truth)) : split_array_blocks(std::move(truth));
+    v16::sort_inline_last(pieces);
+    if (rows_of_pieces) pieces = is_16 ? v16::split_rows(std::move(pieces)) : split_array_pieces(std::move(pieces));
   }
   const Lines truth_all = truth_lines(truth, kind), pieces_all = piece_lines(pieces, kind);
   std::vector<MatchedSample> out;
   // indices are those of the lines; items are looked up by them
-  const auto add = [&](const Indices& truth_index, const Indices& piece_index) -> MatchedSample& {
+  const auto add = [&](const Indices& truth_index, const Indices& piece_index, double edit) {
     MatchedSample sample;
     sample.page = page;
     sample.truth_index = truth_index;
@@ -428,55 +450,89 @@ std::vector<MatchedSample> match_quick(std::vector<TruthBlock> truth, std::vecto
     }
     const bool stack_truth = mixed && sample.truth_category == U"equation_isolated" && truth_index.size() > 1;
     const bool stack_pieces = mixed && contains(sample.prediction_category, U"equation") && piece_index.size() > 1;
-    sample.truth = stack_truth ? stacked(truth_all.raw, truth_index) : joined(truth_all.raw, truth_index, U"");
-    sample.prediction = stack_pieces ? stacked(pieces_all.raw, piece_index) : joined(pieces_all.raw, piece_index, U"");
+    sample.truth = stack_truth ? (is_16 ? v16::stacked(chosen(truth_all.raw, truth_index)) : stacked(truth_all.raw, truth_index)) : joined(truth_all.raw, truth_index, U"");
+    sample.prediction = stack_pieces ? (is_16 ? v16::stacked(chosen(pieces_all.raw, piece_index)) : stacked(pieces_all.raw, piece_index)) : joined(pieces_all.raw, piece_index, U"");
     if (truth_index.empty()) sample.truth_attribute = {Json::object()};
-    if (!truth_index.empty() && !piece_index.empty()) sample.edit = normalized_edit_distance(sample.normal_truth, sample.normal_prediction);
+    sample.edit = edit;
     out.push_back(std::move(sample));
-    return out.back();
   };
   if (truth_all.size() == 0) {
-    if (!mixed)
-      for (size_t j = 0; j < pieces_all.size(); ++j) add({}, {j});
+    if (!mixed || !quirks.extra_costs_nothing)
+      for (size_t j = 0; j < pieces_all.size(); ++j) add({}, {j}, 1);
     return out;
   }
   if (pieces_all.size() == 0) {
-    for (size_t i = 0; i < truth_all.size(); ++i) add({i}, {});
+    for (size_t i = 0; i < truth_all.size(); ++i) add({i}, {}, 1);
     return out;
   }
   if (truth_all.size() == 1 && pieces_all.size() == 1) {
-    add({0}, {0});
+    add({0}, {0}, v16::distance(truth_all.normal[0], pieces_all.normal[0]));
     return out;
   }
-  Indices truth_pool, piece_pool;
+  Indices truth_pool, piece_pool, ignored;
+  for (size_t i = 0; i < truth_all.size(); ++i) (mixed && is_ignored_category(truth_all.category[i]) ? ignored : truth_pool).push_back(i);
+  struct Near {
+    size_t row, piece;
+    double edit;
+  };
+  std::vector<Near> near;
   std::vector<bool> absorbed(pieces_all.size(), false);
-  for (size_t i = 0; i < truth_all.size(); ++i) {
-    if (!mixed || !is_ignored_category(truth_all.category[i])) {
-      truth_pool.push_back(i);
-      continue;
+  for (size_t r = 0; r < ignored.size(); ++r) {
+    const EditPattern pattern(truth_all.normal[ignored[r]]);
+    for (size_t j = 0; j < pieces_all.size(); ++j) {
+      const size_t size = pieces_all.normal[j].size(), longer = std::max(pattern.size(), size), shorter = std::min(pattern.size(), size);
+      if (double(longer - shorter) / double(longer) >= kNear) continue;  // their lengths alone keep them apart
+      const double edit = double(pattern.distance(pieces_all.normal[j])) / double(longer);
+      if (edit >= kNear) continue;
+      absorbed[j] = true;
+      near.push_back({r, j, edit});
     }
-    const EditPattern pattern(truth_all.normal[i]);
-    for (size_t j = 0; j < pieces_all.size(); ++j)
-      absorbed[j] = absorbed[j] || double(pattern.distance(pieces_all.normal[j])) / double(std::max(pattern.size(), pieces_all.normal[j].size())) < kNear;
   }
   for (size_t j = 0; j < pieces_all.size(); ++j)
     if (!absorbed[j]) piece_pool.push_back(j);
+  std::vector<bool> may_lie_in;
   std::vector<Text> truth_normal, piece_normal;
-  for (size_t i : truth_pool) truth_normal.push_back(truth_all.normal[i]);
+  for (size_t i : truth_pool) {
+    truth_normal.push_back(truth_all.normal[i]);
+    if (is_16) may_lie_in.push_back(truth_all.category[i] != U"equation_isolated");
+  }
   for (size_t j : piece_pool) piece_normal.push_back(pieces_all.normal[j]);
-  for (const auto& pair : pair_up(truth_normal, piece_normal, /*absolute_rest=*/!mixed, /*double_rest=*/!mixed)) {
-    if (pair.truth.empty() && mixed) continue;
+  for (const auto& pair : pair_up(truth_normal, piece_normal, /*absolute_rest=*/!mixed, /*double_rest=*/!mixed && quirks.missing_counts_twice, may_lie_in)) {
+    if (pair.truth.empty() && mixed && quirks.extra_costs_nothing) continue;
     Indices truth_index, piece_index;
     for (size_t i : pair.truth) truth_index.push_back(truth_pool[i]);
     for (size_t j : pair.pieces) piece_index.push_back(piece_pool[j]);
-    add(truth_index, piece_index);
+    add(truth_index, piece_index, pair.edit);
   }
   // upstream looks items up among those that are left of its own pool: the same items, for they were filtered alike
+  if (!is_16) return out;
+  // Blocks that are not scored, and what they hold: 1.6 keeps others from it. The last near piece counts; what other ones were near goes to the blocks without.
+  std::map<size_t, size_t> nearest;
+  for (size_t k = 0; k < near.size(); ++k) nearest[near[k].row] = k;
+  Indices rows_left, near_left;
+  for (size_t r = 0; r < ignored.size(); ++r)
+    if (!nearest.count(r)) rows_left.push_back(r);
+  for (size_t k = 0; k < near.size(); ++k) {
+    if (nearest[near[k].row] == k) add({ignored[near[k].row]}, {near[k].piece}, near[k].edit);
+    else near_left.push_back(k);
+  }
+  std::set<size_t> paired;
+  if (!rows_left.empty() && !near_left.empty()) {
+    std::vector<Text> a, b;
+    for (size_t r : rows_left) a.push_back(truth_all.normal[ignored[r]]);
+    for (size_t k : near_left) b.push_back(pieces_all.normal[near[k].piece]);
+    for (const auto& [row, column] : assign(distances(a, b))) {
+      add({ignored[rows_left[row]]}, {near[near_left[column]].piece}, 1);
+      paired.insert(rows_left[row]);
+    }
+  }
+  for (size_t r : rows_left)
+    if (!paired.count(r)) add({ignored[r]}, {}, 1);
   return out;
 }
 
 std::vector<MatchedSample> match_simple(const std::vector<TruthBlock>& truth, const std::vector<OmniDocPiece>& pieces, LineKind kind, const std::string& page,
-                                        std::vector<size_t>* unmatched) {
+                                        std::vector<size_t>* unmatched, const MatchQuirks& quirks) {
   const Lines truth_all = truth_lines(truth, kind), piece_all = piece_lines(pieces, kind);
   std::vector<MatchedSample> out;
   std::map<size_t, size_t> column_of;
@@ -499,7 +555,7 @@ std::vector<MatchedSample> match_simple(const std::vector<TruthBlock>& truth, co
       sample.prediction = piece_all.raw[j];
       sample.normal_prediction = piece_all.normal[j];
       sample.edit = costs.at(i, j);
-      if (j > 0) {  // upstream takes index 0 for none here
+      if (j > 0 || !quirks.piece_0_has_no_position) {  // upstream takes index 0 for none here
         sample.prediction_category = category_of(pieces[j]);
         sample.prediction_position = pieces[j].begin;
       }
@@ -510,7 +566,7 @@ std::vector<MatchedSample> match_simple(const std::vector<TruthBlock>& truth, co
   for (size_t j = 0; j < piece_all.size(); ++j)
     if (!taken[j]) rest.push_back(j);
   if (unmatched) *unmatched = rest;
-  const bool tables = kind == LineKind::kHtmlTable || kind == LineKind::kLatexTable;
+  const bool tables = kind == LineKind::kHtmlTable || kind == LineKind::kHtmlTable16 || kind == LineKind::kLatexTable;
   if (!rest.empty() && !tables) {
     MatchedSample sample;
     sample.page = page;

@@ -5,6 +5,7 @@
 #include "fovea/metrics/latex_text.h"
 #include "fovea/metrics/omnidoc_text.h"
 #include "fovea/metrics/unicode_text.h"
+#include "omnidoc16.h"
 
 namespace fovea::metrics {
 namespace {
@@ -41,14 +42,17 @@ std::optional<Text> inside_display(const Text& text) {
 
 }  // namespace
 
-std::u32string clean_string(std::u32string_view text) {
+std::u32string clean_string(std::u32string_view text, OmniDocVersion version) {
+  if (version == OmniDocVersion::k1_6) return v16::clean_string(text);
   Text out(text);
-  for (View mark : {U"\\t", U"\\n", U"\t", U"\n", U"/t", U"/n"}) out = replace_all(out, mark, U"");
+  for (View mark : {U"\\t", U"\\n", U"\t", U"\n", U"/t", U"/n"})
+    if (contains(out, mark)) out = replace_all(out, mark, U"");
   out.erase(std::remove_if(out.begin(), out.end(), [](char32_t c) { return !is_word(c) && !(c >= 0x4E00 && c <= 0x9FFF); }), out.end());
   return out;
 }
 
-std::u32string textblock2unicode(std::u32string_view text) {
+std::u32string textblock2unicode(std::u32string_view text, OmniDocVersion version) {
+  if (version == OmniDocVersion::k1_6) return v16::textblock2unicode(text);
   Text out;
   for (size_t at = 0; at < text.size();) {
     const bool dollar = text[at] == '$', round = text.substr(at, 2) == U"\\(";
@@ -81,6 +85,7 @@ std::u32string textblock2unicode(std::u32string_view text) {
 }
 
 std::u32string normalized_formula(std::u32string_view text, OmniDocVersion version) {
+  if (version == OmniDocVersion::k1_6) return v16::normalized_formula(text);
   Text out(text);
   if (version != OmniDocVersion::k1_0) out = Text(strip(strip(strip(text), U"$"), U"\n"));
   if (const auto inside = inside_display(out)) out = Text(strip(*inside));
@@ -92,12 +97,13 @@ std::u32string normalized_formula(std::u32string_view text, OmniDocVersion versi
       U"\\boldmath", U"\\boldsymbol", U"\\operatorname", U"\\bm", U"\\symbfit", U"\\mathbfcal", U"\\symbf", U"\\scriptscriptstyle", U"\\notag", U"\\setlength",
       U"\\coloneqq", U"\\space", U"\\thickspace", U"\\thinspace", U"\\medspace", U"\\nobreakspace", U"\\negmedspace", U"\\quad", U"\\qquad", U"\\enspace",
       U"\\substackw", U" "};
-  for (View mark : kDeleted) out = replace_all(out, mark, U"");
+  for (View mark : kDeleted)
+    if (contains(out, mark)) out = replace_all(out, mark, U"");
   if (version != OmniDocVersion::k1_0)
     for (View mark : {U"$$", U"\\left", U"\\right", U"\\displaystyle", U"\\text"}) out = replace_all(out, mark, U"");
   return lower(out);
 }
 
-std::u32string normalized_text(std::u32string_view text) { return clean_string(textblock2unicode(text)); }
+std::u32string normalized_text(std::u32string_view text, OmniDocVersion version) { return clean_string(textblock2unicode(text, version), version); }
 
 }  // namespace fovea::metrics

@@ -123,7 +123,8 @@ std::map<std::string, double> page_distances(const std::vector<MatchedSample>& s
   return out;
 }
 
-Json element_report(const std::vector<MatchedSample>& samples, const PageAttributes& attributes, OmniDocVersion version, bool with_teds) {
+Json element_report(const std::vector<MatchedSample>& samples, const PageAttributes& attributes, OmniDocVersion version, bool with_teds,
+                    const std::set<std::string>& expected) {
   std::vector<Entry> distances;
   Table pages;
   std::map<std::string, std::map<std::string, std::vector<double>>> groups;  // metric -> label
@@ -144,6 +145,11 @@ Json element_report(const std::vector<MatchedSample>& samples, const PageAttribu
       for (const auto& label : labels) groups[metric][label].push_back(score);
     }
   }
+  std::set<std::string> present;
+  for (const auto& s : samples) present.insert(s.page);
+  for (const auto& page : expected)
+    if (!present.count(page))
+      for (const char* metric : {"TEDS", "TEDS_structure_only"}) pages.add(metric, page, 0, 1, attributes);
   Json all = Json::object();
   if (with_teds) {
     all["TEDS"] = {{"all", samples.empty() ? Json("NaN") : Json(sum_teds / double(samples.size()))}};

@@ -1,6 +1,7 @@
 // Averages of scored pairs, laid out as the official result file.
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,9 @@ struct OrderSample {
 
 using PageAttributes = std::map<std::string, Json>;  ///< page_attribute of each image
 
-/// {all, group, page} of one element. with_teds: tables.
-Json element_report(const std::vector<MatchedSample>& samples, const PageAttributes& attributes, OmniDocVersion version, bool with_teds);
+/// {all, group, page} of one element. with_teds: tables. expected: pages that count as TEDS 0 if they have no pair.
+Json element_report(const std::vector<MatchedSample>& samples, const PageAttributes& attributes, OmniDocVersion version, bool with_teds,
+                    const std::set<std::string>& expected = {});
 Json order_report(const std::vector<OrderSample>& samples, const PageAttributes& attributes, OmniDocVersion version);
 /// Edit distance of each page: edits over lengths.
 std::map<std::string, double> page_distances(const std::vector<MatchedSample>& samples);

@@ -1,44 +1,32 @@
+#include "omnidoc_split.h"
+
 #include <algorithm>
 #include <array>
 #include <optional>
 
-#include "fovea/metrics/omnidoc_text.h"
 #include "fovea/metrics/unicode_text.h"
+#include "omnidoc16.h"
 #include "pipe_table.h"
 
 namespace fovea::metrics {
-namespace {
+namespace splitting {
 
-using View = std::u32string_view;
-using Text = std::u32string;
 constexpr size_t kNone = View::npos;
-
-struct Span {
-  size_t begin, end;
-};
 
 void blank(Text& text, size_t begin, size_t end) {
   for (size_t i = begin; i < std::min(end, text.size()); ++i) text[i] = U' ';
 }
 
-// ![...](...) on one line
-Text without_images(View text) {
-  Text out;
-  for (size_t at = 0; at < text.size();) {
-    if (text.substr(at, 2) == U"![") {
-      const size_t line = std::min(text.find(U'\n', at), text.size());
-      const size_t middle = text.find(U"](", at + 2), end = middle == kNone ? kNone : text.find(U')', middle + 2);
-      if (end != kNone && end < line) {
-        at = end + 1;
-        continue;
-      }
-    }
-    out += text[at++];
-  }
-  return out;
+std::optional<Span> image_at(View text, size_t at) {
+  if (text.substr(at, 2) != U"![") return std::nullopt;
+  const size_t line = std::min(text.find(U'\n', at), text.size());
+  const size_t middle = text.find(U"](", at + 2), end = middle == kNone ? kNone : text.find(U')', middle + 2);
+  if (end == kNone || end >= line) return std::nullopt;
+  return Span{at, end + 1};
 }
 
 Text without_fences(View text) {
+  if (!contains(text, U"```")) return Text(text);
   Text out(text);
   for (View mark : {U"```markdown", U"```html", U"```latex"}) {
     Text kept;
@@ -89,6 +77,8 @@ Text with_short_runs(View text) {
   return out;
 }
 
+namespace {
+
 // Outermost spans of nested marks. next_begin(from) finds a beginning. `step` is what the official program moves on by after either mark, `begin_step`
 // what it skips when it starts anew after a beginning that has no end.
 template <class NextBegin>
@@ -113,6 +103,8 @@ void nested_spans(View text, size_t offset, View end_mark, size_t step, size_t b
     nested_spans(text.substr(open[0] + begin_step), offset + open[0] + begin_step, end_mark, step, begin_step, next_begin, out);
 }
 
+}  // namespace
+
 std::vector<Span> latex_tables(Text text) {
   std::vector<Span> out;
   for (size_t at = 0; (at = text.find(U"\\begin{table}", at)) != kNone;) {
@@ -136,6 +128,8 @@ std::vector<Span> html_tables(View text) {
   }, out);
   return out;
 }
+
+namespace {
 
 // A formula at `at`: its end and which mark (0 $$, 1 \[, 2 $, 3 \( ); across lines.
 struct Formula {
@@ -172,8 +166,11 @@ Text as_display(View line, bool keep_double) {
   return out;
 }
 
-void take_formulas(Text& text, OmniDocVersion version, std::vector<OmniDocPiece>& out) {
+}  // namespace
+
+std::vector<FormulaSpan> take_formulas(Text& text, OmniDocVersion version) {
   const Text source = text;
+  std::vector<FormulaSpan> out;
   for (size_t at = 0; at < source.size();) {
     const auto f = formula_at(source, at, /*with_brackets=*/true);
     if (!f) {
@@ -194,20 +191,27 @@ void take_formulas(Text& text, OmniDocVersion version, std::vector<OmniDocPiece>
       inner = formula_at(line, i, false);
       if (inner && inner->mark == 0) double_has_content = inner->end - i > 4;
     }
-    OmniDocPiece piece{U"equation_isolated", {}, {}, int64_t(at), int64_t(f->end)};
-    if (!inner) {
-      piece.content = line;
-      blank(text, at, f->end);
-    } else if (double_has_content) {
-      piece.content = as_display(line, true);
-      blank(text, at, f->end);
-    } else {
-      piece.content = as_display(line, false);
-      piece.fine_category = U"equation_inline";
-    }
-    out.push_back(std::move(piece));
+    if (!inner) out.push_back({at, f->end, FormulaKind::kPlain, line});
+    else if (double_has_content) out.push_back({at, f->end, FormulaKind::kDouble, as_display(line, true)});
+    else out.push_back({at, f->end, FormulaKind::kInline, as_display(line, false)});
+    if (out.back().kind != FormulaKind::kInline) blank(text, at, f->end);
     at = f->end;
   }
+  return out;
+}
+
+std::vector<OmniDocPiece> take_pipe_tables(Text& text) {
+  std::vector<OmniDocPiece> out;
+  if (pipe_rows(text + U"\n").size() < 2) return out;
+  text = convert_pipe_tables(text);
+  for (size_t at = 0; (at = text.find(U"<table", at)) != kNone;) {
+    const size_t end = text.find(U"</table>", at);
+    if (end == kNone) break;
+    out.push_back({U"html_table", U"md2html_table", Text(strip(View(text).substr(at, end + 8 - at))), int64_t(at), int64_t(end + 8)});
+    blank(text, at, end + 8);
+    at = end + 8;
+  }
+  return out;
 }
 
 void take_code(Text& text, std::vector<OmniDocPiece>& out) {
@@ -230,8 +234,11 @@ void take_code(Text& text, std::vector<OmniDocPiece>& out) {
   }
 }
 
+namespace {
+
 // \command{...}: the group's content in its place. trim: blanks around the brace and inside go too, and lines may break.
 Text unwrapped(View text, View command, bool star, bool trim, bool space_before_brace) {
+  if (!contains(text, command)) return Text(text);
   Text out;
   for (size_t at = 0; at < text.size();) {
     if (text.substr(at, command.size()) == command) {
@@ -251,7 +258,17 @@ Text unwrapped(View text, View command, bool star, bool trim, bool space_before_
   return out;
 }
 
-void take_text(View text, std::vector<OmniDocPiece>& out) {
+}  // namespace
+
+Text without_section_commands(View in) {
+  Text text = unwrapped(in, U"\\title", false, false, false);
+  text = unwrapped(text, U"\\title", false, true, true);
+  text = unwrapped(text, U"\\text", false, true, true);
+  text = unwrapped(text, U"\\section", true, false, false);
+  return unwrapped(text, U"\\section", true, true, false);
+}
+
+void each_paragraph(View text, const std::function<void(int64_t, int64_t, const Text&)>& each) {
   auto pieces = split(text, U"\n\n");
   if (pieces.size() == 1) pieces = split(text, U"\n");
   int64_t position = 0;
@@ -261,23 +278,21 @@ void take_text(View text, std::vector<OmniDocPiece>& out) {
     Text kept;
     for (View line : split(strip(piece), U"\n"))
       if (const View bare = strip(line); !bare.empty()) kept += (kept.empty() ? U"" : U"\n") + Text(bare);
-    if (kept.empty()) continue;
-    const auto starts = [&](View mark) { return View(kept).substr(0, mark.size()) == mark; };
-    const auto ends = [&](View mark) { return kept.size() >= mark.size() && View(kept).substr(kept.size() - mark.size()) == mark; };
-    if (starts(U"<table") && ends(U"</table>")) {
-      out.push_back({U"html_table", {}, kept, begin, position});
-    } else if (starts(U"$") && ends(U"$")) {
-      if (!strip(replace_all(kept, U"$", U"")).empty()) out.push_back({U"equation_isolated", {}, kept, begin, position});
-    } else {
-      out.push_back({U"text_all", U"text_block", kept, begin, position});
-    }
+    if (!kept.empty()) each(begin, position, kept);
   }
 }
 
-}  // namespace
+}  // namespace splitting
 
 std::vector<OmniDocPiece> split_markdown(std::u32string_view markdown, OmniDocVersion version) {
-  Text text = with_short_runs(without_fences(without_images(markdown)));
+  using namespace splitting;
+  if (version == OmniDocVersion::k1_6) return v16::split_markdown(markdown);
+  Text text;
+  for (size_t at = 0; at < markdown.size();) {
+    if (const auto image = image_at(markdown, at)) at = image->end;
+    else text += markdown[at++];
+  }
+  text = with_short_runs(without_fences(text));
   if (version != OmniDocVersion::k1_0)
     for (View tag : {U"<html>", U"</html>", U"<body>", U"</body>"}) text = replace_all(text, tag, U"");
   std::vector<OmniDocPiece> out;
@@ -289,24 +304,19 @@ std::vector<OmniDocPiece> split_markdown(std::u32string_view markdown, OmniDocVe
     out.push_back({U"html_table", {}, text.substr(begin, end - begin), int64_t(begin), int64_t(end)});
     blank(text, begin, end);
   }
-  take_formulas(text, version, out);
-  if (pipe_rows(text + U"\n").size() >= 2) {
-    text = convert_pipe_tables(text);
-    for (size_t at = 0; (at = text.find(U"<table", at)) != kNone;) {
-      const size_t end = text.find(U"</table>", at);
-      if (end == kNone) break;
-      out.push_back({U"html_table", U"md2html_table", Text(strip(View(text).substr(at, end + 8 - at))), int64_t(at), int64_t(end + 8)});
-      blank(text, at, end + 8);
-      at = end + 8;
-    }
-  }
+  for (auto& formula : take_formulas(text, version))
+    out.push_back({U"equation_isolated", formula.kind == FormulaKind::kInline ? Text(U"equation_inline") : Text(), std::move(formula.content), int64_t(formula.begin), int64_t(formula.end)});
+  for (auto& table : take_pipe_tables(text)) out.push_back(std::move(table));
   take_code(text, out);
-  text = unwrapped(text, U"\\title", false, false, false);
-  text = unwrapped(text, U"\\title", false, true, true);
-  text = unwrapped(text, U"\\text", false, true, true);
-  text = unwrapped(text, U"\\section", true, false, false);
-  text = unwrapped(text, U"\\section", true, true, false);
-  take_text(text, out);
+  each_paragraph(without_section_commands(text), [&](int64_t begin, int64_t end, const Text& kept) {
+    if (v16::starts_with(kept, U"<table") && v16::ends_with(kept, U"</table>")) {
+      out.push_back({U"html_table", {}, kept, begin, end});
+    } else if (v16::starts_with(kept, U"$") && v16::ends_with(kept, U"$")) {
+      if (!strip(replace_all(kept, U"$", U"")).empty()) out.push_back({U"equation_isolated", {}, kept, begin, end});
+    } else {
+      out.push_back({U"text_all", U"text_block", kept, begin, end});
+    }
+  });
   std::stable_sort(out.begin(), out.end(), [](const OmniDocPiece& a, const OmniDocPiece& b) { return a.begin < b.begin; });
   return out;
 }

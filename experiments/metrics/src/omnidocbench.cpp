@@ -15,6 +15,8 @@
 #include "fovea/metrics/overlap.h"
 #include "fovea/metrics/page_text.h"
 #include "fovea/metrics/table.h"
+#include "latex_table.h"
+#include "omnidoc16.h"
 #include "omnidoc_match.h"
 #include "omnidoc_report.h"
 #include "treebank_words.h"
@@ -58,16 +60,53 @@ std::vector<std::string_view> list_elements(std::string_view text) {
   return {};
 }
 
-// The pages, read on several threads; what is never scored (lines within blocks, outlines) is not kept.
+// The text of a page without the lists under the keys that are never scored (lines within blocks, outlines). Keys inside strings are left alone.
+std::string without_unscored(std::string_view text) {
+  static constexpr std::string_view kKeys[] = {"line_with_spans", "poly", "merge_list"};
+  const auto string_end = [&](size_t at) {  // behind the closing quote
+    while (++at < text.size() && text[at] != '"')
+      if (text[at] == '\\') ++at;
+    return std::min(at + 1, text.size());
+  };
+  std::string out;
+  out.reserve(text.size());
+  size_t kept = 0;
+  for (size_t at = text.find('"'); at < text.size(); at = text.find('"', at)) {
+    const size_t end = string_end(at);
+    const std::string_view word = text.substr(at + 1, end - at - 2);
+    size_t next = end;
+    while (next < text.size() && (text[next] == ' ' || text[next] == '\n' || text[next] == '\t' || text[next] == '\r')) ++next;
+    size_t value = next + 1;
+    while (value < text.size() && (text[value] == ' ' || text[value] == '\n' || text[value] == '\t' || text[value] == '\r')) ++value;
+    if (next < text.size() && text[next] == ':' && value < text.size() && text[value] == '[' && std::find(std::begin(kKeys), std::end(kKeys), word) != std::end(kKeys)) {
+      size_t close = value;
+      for (int depth = 0; close < text.size();) {
+        if (text[close] == '"') {
+          close = string_end(close);
+          continue;
+        }
+        depth += text[close] == '[' ? 1 : text[close] == ']' ? -1 : 0;
+        ++close;
+        if (depth == 0) break;
+      }
+      out.append(text.substr(kept, value - kept));
+      out += "[]";
+      kept = close;
+      at = close;
+    } else {
+      at = end;
+    }
+  }
+  return out.append(text.substr(kept));
+}
+
+// The pages, read on several threads.
 std::vector<Json> read_annotation(const std::string& path, int threads) {
   const std::string text = read_file(path);
   const auto elements = list_elements(text);
   std::vector<Json> out(elements.size());
-  const auto keep = [](int, Json::parse_event_t event, Json& parsed) {
-    return event != Json::parse_event_t::key || (parsed != "line_with_spans" && parsed != "poly" && parsed != "merge_list");
-  };
   try {
-    parallel_for(elements.size(), threads, [&](size_t i) { out[i] = Json::parse(elements[i], keep); });
+    parallel_for(elements.size(), threads, [&](size_t i) { out[i] = Json::parse(without_unscored(elements[i])); });
     if (!out.empty()) return out;
   } catch (const Json::exception&) {
   }
@@ -101,8 +140,10 @@ TruthBlock block_of(const Json& item, const std::string& where) {
 }
 
 // Blocks by category; those that a `truncated` link joins as one, of the first's category and order, without attributes.
-// The links are walked once, as upstream: a link that meets a group joins it, two groups never merge.
-std::map<Text, std::vector<TruthBlock>> blocks_of(const Json& page, const std::string& where) {
+// The links are walked once, as upstream: a link that meets a group joins it, two groups never merge. From 1.6 they do, and what is to be ignored is left out.
+std::map<Text, std::vector<TruthBlock>> blocks_of(const Json& page, const std::string& where, OmniDocVersion version) {
+  const bool is_16 = version == OmniDocVersion::k1_6;
+  const auto ignored = [&](const Json& item) { return is_16 && item.value("ignore", false); };
   std::vector<std::vector<Json>> groups;
   std::map<std::string, Json> linked;  // anno_id -> item
   if (page.contains("extra") && page["extra"].is_object() && page["extra"].contains("relation")) {
@@ -113,6 +154,16 @@ std::map<Text, std::vector<TruthBlock>> blocks_of(const Json& page, const std::s
       linked[from.dump()];
       linked[to.dump()];
       bool joined = false;
+      if (is_16) {
+        std::vector<Json> merged = {from, to};
+        std::erase_if(groups, [&](const std::vector<Json>& group) {
+          const bool meets = std::any_of(group.begin(), group.end(), [&](const Json& id) { return id == from || id == to; });
+          if (meets) merged.insert(merged.end(), group.begin(), group.end());
+          return meets;
+        });
+        groups.push_back(std::move(merged));
+        continue;
+      }
       for (auto& group : groups) {
         if (std::find(group.begin(), group.end(), from) == group.end() && std::find(group.begin(), group.end(), to) == group.end()) continue;
         group.push_back(from);
@@ -132,14 +183,19 @@ std::map<Text, std::vector<TruthBlock>> blocks_of(const Json& page, const std::s
       found->second = items[i];
       continue;
     }
+    if (items[i].is_object() && ignored(items[i])) continue;
     TruthBlock block = block_of(items[i], what);
     out[block.category].push_back(std::move(block));
   }
   for (const auto& group : groups) {
     std::vector<Json> members;
+    std::set<std::string> seen;
     for (const Json& id : group)
-      if (const Json& item = linked.at(id.dump()); item.is_object()) members.push_back(item);
+      if (is_16 && !seen.insert(id.dump()).second) continue;
+      else if (const Json& item = linked.at(id.dump()); item.is_object()) members.push_back(item);
+      else if (is_16) continue;
       else throw ConfigError("[" + where + "] a 'truncated' link names anno_id " + id.dump() + ", which is not among layout_dets");
+    if (members.empty() || std::any_of(members.begin(), members.end(), ignored)) continue;
     std::stable_sort(members.begin(), members.end(), [](const Json& a, const Json& b) { return order_of(a.value("order", Json())) < order_of(b.value("order", Json())); });
     TruthBlock merged = block_of(members[0], where);
     merged.text.clear();
@@ -186,7 +242,90 @@ std::optional<OrderSample> order_of_page(const std::vector<MatchedSample>& sampl
   return out;
 }
 
-PageScores score_page(const Page& page, OmniDocVersion version, bool quick) {
+// Pieces category by category, in the order in which a category first comes: so upstream gathers them.
+std::vector<OmniDocPiece> by_category(const std::vector<OmniDocPiece>& all) {
+  std::vector<Text> categories;
+  for (const auto& piece : all)
+    if (std::find(categories.begin(), categories.end(), piece.category) == categories.end()) categories.push_back(piece.category);
+  std::vector<OmniDocPiece> out;
+  for (const auto& category : categories)
+    for (const auto& piece : all)
+      if (piece.category == category && (category == U"text_all" || category == U"equation_isolated")) out.push_back(piece);
+  return out;
+}
+
+// The switches of one run.
+struct Quirks {
+  std::set<std::string> kept;
+  bool has(const char* name) const { return kept.count(name) > 0; }
+  MatchQuirks of_match() const {
+    return {has("missing_text_counts_twice_where_no_prediction_is_left"), has("extra_text_costs_nothing"), has("piece_0_of_tables_has_no_position")};
+  }
+};
+
+Quirks quirks_of(const OmniDocBenchConfig& config) {
+  Quirks out;
+  std::vector<std::string> names = {"official", "none"};
+  for (const auto& quirk : omnidoc_quirks()) names.push_back(quirk.name);
+  for (const auto& wanted : config.quirks) {
+    if (wanted == "none") continue;
+    bool known = wanted == "official";
+    for (const auto& quirk : omnidoc_quirks()) {
+      const bool of_version = std::find(quirk.versions.begin(), quirk.versions.end(), config.version) != quirk.versions.end();
+      if (wanted == quirk.name && !of_version)
+        throw ConfigError("[score omnidocbench] quirk '" + wanted + "' is not of version " + config.version + ", but of " + quirk.versions.front() +
+                          (quirk.versions.size() > 1 ? " and others" : ""));
+      known = known || wanted == quirk.name;
+      if (of_version && (wanted == "official" || wanted == quirk.name)) out.kept.insert(quirk.name);
+    }
+    if (known) continue;
+    const std::string near = nearest_word(wanted, names);
+    std::string list;
+    for (const auto& name : names) list += (list.empty() ? "" : ", ") + name;
+    throw ConfigError("[score omnidocbench] there is no quirk '" + wanted + "'" + (near.empty() ? "; there are " + list : ", did you mean '" + near + "'?"));
+  }
+  return out;
+}
+
+// Text that no block took, where it is to cost something.
+bool counts_as_extra(const MatchedSample& sample, const Quirks& quirks) {
+  return !quirks.has("extra_text_costs_nothing") && sample.prediction_category != U"equation_isolated" && sample.prediction_category != U"equation_inline";
+}
+
+PageScores score_page_16(const Page& page, bool quick, const Quirks& quirks) {
+  PageScores out;
+  const auto all = split_markdown(page.prediction, OmniDocVersion::k1_6);
+  std::vector<OmniDocPiece> tables;
+  for (const auto& piece : all)
+    if (piece.category == U"html_table") tables.push_back(piece);
+  if (!page.tables.empty()) out.html_tables = match_simple(page.tables, tables, LineKind::kHtmlTable16, page.image, nullptr, quirks.of_match());
+  const auto pieces = by_category(all);
+  auto matched = quick ? match_quick(page.pool, pieces, LineKind::kMixed16, page.image, /*rows_of_pieces=*/true, quirks.of_match())
+                       : match_simple(page.pool, pieces, LineKind::kMixed16, page.image);
+  v16::adapt_across_categories(matched);
+  v16::rematch_text_locally(matched, pieces);
+  std::vector<MatchedSample> formulas;
+  for (auto& sample : matched) {
+    if (sample.truth_index.empty()) {
+      if (counts_as_extra(sample, quirks)) out.text.push_back(std::move(sample));
+      continue;
+    }
+    if (sample.truth_category == U"equation_isolated") formulas.push_back(std::move(sample));
+    else if (!is_ignored_category(sample.truth_category)) out.text.push_back(std::move(sample));
+  }
+  std::vector<TruthBlock> formula_blocks;
+  for (const auto& block : page.pool)
+    if (block.category == U"equation_isolated") formula_blocks.push_back(block);
+  out.formulas = v16::match_formulas(formula_blocks, v16::formula_pool(all), formulas, page.image);
+  std::vector<MatchedSample> ordered = out.text;
+  ordered.insert(ordered.end(), out.formulas.begin(), out.formulas.end());
+  ordered.insert(ordered.end(), out.html_tables.begin(), out.html_tables.end());
+  if (!ordered.empty()) out.order = order_of_page(ordered, page.image);
+  return out;
+}
+
+PageScores score_page(const Page& page, OmniDocVersion version, bool quick, const Quirks& quirks) {
+  if (version == OmniDocVersion::k1_6) return score_page_16(page, quick, quirks);
   PageScores out;
   std::vector<OmniDocPiece> text, formulas, html, latex, mixed;
   const auto all = split_markdown(page.prediction, version);
@@ -201,7 +340,7 @@ PageScores score_page(const Page& page, OmniDocVersion version, bool quick) {
     std::vector<size_t> unmatched;
     const bool by_latex = latex.size() > html.size();
     auto& into = by_latex ? out.latex_tables : out.html_tables;
-    into = match_simple(page.tables, by_latex ? latex : html, by_latex ? LineKind::kLatexTable : LineKind::kHtmlTable, page.image, &unmatched);
+    into = match_simple(page.tables, by_latex ? latex : html, by_latex ? LineKind::kLatexTable : LineKind::kHtmlTable, page.image, &unmatched, quirks.of_match());
     for (size_t j : unmatched) {
       for (auto& cell : cell_texts((by_latex ? latex : html)[j].content)) {
         OmniDocPiece piece = (by_latex ? latex : html)[j];
@@ -213,22 +352,16 @@ PageScores score_page(const Page& page, OmniDocVersion version, bool quick) {
   }
   std::vector<MatchedSample> matched;
   if (version == OmniDocVersion::k1_5) {
-    // upstream gathers the pieces category by category, in the order in which a category first comes
-    std::vector<Text> categories;
-    for (const auto& piece : all)
-      if (std::find(categories.begin(), categories.end(), piece.category) == categories.end()) categories.push_back(piece.category);
-    for (const auto& category : categories)
-      for (const auto& piece : all)
-        if (piece.category == category && category != U"html_table" && category != U"latex_table") mixed.push_back(piece);
+    mixed = by_category(all);
     mixed.insert(mixed.end(), rest.begin(), rest.end());
-    matched = quick ? match_quick(page.pool, mixed, LineKind::kMixed, page.image) : match_simple(page.pool, mixed, LineKind::kMixed, page.image);
+    matched = quick ? match_quick(page.pool, mixed, LineKind::kMixed, page.image, true, quirks.of_match()) : match_simple(page.pool, mixed, LineKind::kMixed, page.image);
   } else {
     std::vector<TruthBlock> text_blocks, formula_blocks;
     for (const auto& block : page.pool) (block.category == U"equation_isolated" ? formula_blocks : text_blocks).push_back(block);
     if (!text_blocks.empty())
-      matched = quick ? match_quick(text_blocks, text, LineKind::kText, page.image) : match_simple(text_blocks, text, LineKind::kText, page.image);
+      matched = quick ? match_quick(text_blocks, text, LineKind::kText, page.image, true, quirks.of_match()) : match_simple(text_blocks, text, LineKind::kText, page.image);
     if (!formula_blocks.empty()) {
-      auto found = quick ? match_quick(formula_blocks, formulas, LineKind::kFormula, page.image) : match_simple(formula_blocks, formulas, LineKind::kFormula, page.image);
+      auto found = quick ? match_quick(formula_blocks, formulas, LineKind::kFormula, page.image, true, quirks.of_match()) : match_simple(formula_blocks, formulas, LineKind::kFormula, page.image);
       matched.insert(matched.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
     }
   }
@@ -236,8 +369,7 @@ PageScores score_page(const Page& page, OmniDocVersion version, bool quick) {
     if (sample.truth_category == U"equation_isolated") out.formulas.push_back(std::move(sample));
     else if (is_ignored_category(sample.truth_category)) continue;
     else if (!sample.truth_index.empty()) out.text.push_back(std::move(sample));
-    else if (version == OmniDocVersion::k1_0 && sample.prediction_category != U"equation_isolated" && sample.prediction_category != U"equation_inline")
-      out.text.push_back(std::move(sample));  // what no block took counts as an error, from 1.5 on it does not
+    else if (counts_as_extra(sample, quirks)) out.text.push_back(std::move(sample));
   }
   if (!out.text.empty()) out.order = order_of_page(out.text, page.image);
   return out;
@@ -309,14 +441,26 @@ bool passes(const Json& attributes, const std::vector<std::string>& filter, cons
 
 }  // namespace
 
+const std::vector<OmniDocQuirk>& omnidoc_quirks() {
+  static const std::vector<OmniDocQuirk> list = {
+      {"missing_text_counts_twice_where_no_prediction_is_left", {"1.0"}, "blocks that nothing was read for weigh double on pages whose every piece found a block"},
+      {"extra_text_costs_nothing", {"1.5", "1.6"}, "text that no block took leaves the score"},
+      {"latex_tables_score_nothing", {"1.5"}, "the prediction of every table read as LaTeX is blanked"},
+      {"piece_0_of_tables_has_no_position", {"1.0", "1.5", "1.6"}, "the first table read has no place in the reading order"},
+      {"formula_read_as_text_leaves_the_formula_score", {"1.5"}, "a display formula whose partner is text is scored among the text"},
+      {"bleu_and_meteor_take_the_truth_for_the_reading", {"1.0", "1.5", "1.6"}, "the roles of both are swapped"}};
+  return list;
+}
+
 Json score_omnidocbench(const OmniDocBenchConfig& config) {
   validate_fields(config, "score omnidocbench");
   if (config.ground_truth.empty()) throw ConfigError("[score omnidocbench] ground_truth must name OmniDocBench.json");
   if (config.predictions.empty()) throw ConfigError("[score omnidocbench] predictions must name a folder of Markdown files");
-  if (config.version == "1.6")
-    throw UnsupportedError("[score omnidocbench] version 1.6: its matching is not built here; run the official program, or score by version=1.5 and say so");
   if (!fs::is_directory(config.predictions)) throw IoError("[score omnidocbench] predictions '" + config.predictions + "' is no folder");
-  const OmniDocVersion version = config.version == "1.0" ? OmniDocVersion::k1_0 : OmniDocVersion::k1_5;
+  const OmniDocVersion version = config.version == "1.0" ? OmniDocVersion::k1_0 : config.version == "1.5" ? OmniDocVersion::k1_5 : OmniDocVersion::k1_6;
+  // 1.6 scores a page without a prediction as empty
+  const bool leaves_out = config.missing == "skip" || (config.missing == "official" && version != OmniDocVersion::k1_6);
+  const Quirks quirks = quirks_of(config);
   const bool quick = config.match == "quick_match";
   const int threads = config.threads > 0 ? int(config.threads) : int(std::max(1u, std::thread::hardware_concurrency()));
   std::vector<Json> annotation = read_annotation(config.ground_truth, threads);
@@ -343,7 +487,7 @@ Json score_omnidocbench(const OmniDocBenchConfig& config) {
       if (const std::string path = config.predictions + "/" + name; fs::exists(path) && std::find(present.begin(), present.end(), path) == present.end()) present.push_back(path);
     if (present.empty()) {
       missing.push_back(page.image);
-      if (config.missing == "official") continue;
+      if (leaves_out) continue;
     } else {
       page.prediction_path = present[0];
       for (size_t k = 1; k < present.size(); ++k)
@@ -359,7 +503,8 @@ Json score_omnidocbench(const OmniDocBenchConfig& config) {
                              (missing.size() > 3 ? ", ..." : "");
     if (config.missing == "refuse") throw ConfigError("[score omnidocbench] " + what);
     if (missing.size() == attributes.size()) throw ConfigError("[score omnidocbench] " + what + "; are these predictions of other pages?");
-    warnings.push_back(what + (config.missing == "official" ? "; left out of every average, as the official program does" : "; scored as empty"));
+    const std::string reason = config.missing == "official" ? ", as the official program does" : "";
+    warnings.push_back(what + (leaves_out ? "; left out of every average" + reason : "; scored as empty"));
   }
   size_t strangers = 0;
   std::string stranger;
@@ -374,7 +519,7 @@ Json score_omnidocbench(const OmniDocBenchConfig& config) {
   std::vector<PageScores> scores(pages.size());
   parallel_for(pages.size(), threads, [&](size_t i) {
     const std::string where = config.ground_truth + ": page " + std::to_string(pages[i].number);
-    auto blocks = blocks_of(annotation[pages[i].number], where);
+    auto blocks = blocks_of(annotation[pages[i].number], where, version);
     for (const char* category : kTextPool)
       for (auto& block : blocks[code_points_of(category)]) pages[i].pool.push_back(std::move(block));
     sort_by_order(pages[i].pool);
@@ -388,7 +533,7 @@ Json score_omnidocbench(const OmniDocBenchConfig& config) {
       std::replace(text.begin(), text.end(), U'\r', U'\n');
       pages[i].prediction = std::move(text);
     }
-    scores[i] = score_page(pages[i], version, quick);
+    scores[i] = score_page(pages[i], version, quick, quirks);
   });
 
   std::vector<MatchedSample> text, formulas, html_tables, latex_tables;
@@ -403,13 +548,13 @@ Json score_omnidocbench(const OmniDocBenchConfig& config) {
     move_to(page.latex_tables, latex_tables);
     if (page.order) orders.push_back(std::move(*page.order));
   }
-  Json quirks = Json::array();
+  bool by_latex = false;
   if (version == OmniDocVersion::k1_5) {
     // a formula that text stands for is scored as text
     std::vector<MatchedSample> kept, moved;
     for (auto& sample : formulas) {
       const auto& category = sample.prediction_category;
-      if (category.empty() || category == U"equation_inline" || category == U"equation_isolated") {
+      if (category.empty() || category == U"equation_inline" || category == U"equation_isolated" || !quirks.has("formula_read_as_text_leaves_the_formula_score")) {
         kept.push_back(std::move(sample));
         continue;
       }
@@ -420,6 +565,10 @@ Json score_omnidocbench(const OmniDocBenchConfig& config) {
     formulas = std::move(kept);
     if (!text.empty()) move_to(moved, text);
     for (auto& sample : latex_tables) {
+      if (!quirks.has("latex_tables_score_nothing")) {
+        sample.prediction = normalized_latex_table(sample.prediction, version);
+        continue;
+      }
       sample.prediction.clear();
       sample.prediction_index.clear();
       sample.prediction_category.clear();
@@ -427,35 +576,41 @@ Json score_omnidocbench(const OmniDocBenchConfig& config) {
       sample.edit = 1;
     }
     move_to(latex_tables, html_tables);
-    quirks = {"extra_text_costs_nothing", "latex_tables_score_nothing", "piece_0_of_tables_has_no_position", "formula_read_as_text_leaves_the_formula_score"};
-  } else {
-    if (latex_tables.size() > html_tables.size())
-      throw UnsupportedError("[score omnidocbench] version 1.0 compares LaTeX tables after LaTeXML, which is not called here; give HTML or pipe tables, or version=1.5");
-    quirks = {"missing_text_counts_twice_where_no_prediction_is_left", "piece_0_of_tables_has_no_position"};
+  } else if (version == OmniDocVersion::k1_0) {
+    // upstream reads all tables of all pages by the kind that the most of them have
+    by_latex = latex_tables.size() > html_tables.size();
+    if (by_latex) std::swap(latex_tables, html_tables);
   }
   parallel_for(html_tables.size(), threads, [&](size_t i) {
     MatchedSample& s = html_tables[i];
-    s.normal_truth = normalized_html_table(s.truth);
-    s.normal_prediction = normalized_html_table(s.prediction);
+    s.normal_truth = normalized_html_table(s.truth, version);
+    s.normal_prediction = by_latex ? normalized_latex_table(s.prediction, version) : normalized_html_table(s.prediction, version);
     const Teds value = teds(compared_prediction(s), compared_truth(s));
     s.teds = value.content;
     s.teds_structure = value.structure;
   });
   for (auto* list : {&text, &formulas, &html_tables}) parallel_for(list->size(), threads, [&](size_t i) { measure((*list)[i]); });
 
+  std::set<std::string> table_pages;  // 1.6 counts those without a scored table as 0
+  if (version == OmniDocVersion::k1_6)
+    for (const auto& page : pages)
+      if (!page.tables.empty()) table_pages.insert(page.image);
   Json report = {{"text_block", element_report(text, attributes, version, false)},
                  {"display_formula", element_report(formulas, attributes, version, false)},
-                 {"table", element_report(html_tables, attributes, version, true)},
+                 {"table", element_report(html_tables, attributes, version, true, table_pages)},
                  {"reading_order", order_report(orders, attributes, version)}};
-  {
+  if (config.word_metrics) {
     // Upstream gives the hub's metrics the truth as the prediction and the reading as the reference; the numbers it prints are these.
+    const bool swapped = quirks.has("bleu_and_meteor_take_the_truth_for_the_reading");
     std::vector<std::vector<Text>> truth_tokens(text.size()), read_tokens(text.size());
     std::vector<double> meteors(text.size());
     parallel_for(text.size(), threads, [&](size_t i) {
-      truth_tokens[i] = tokens_13a(compared_truth(text[i]));
-      read_tokens[i] = tokens_13a(compared_prediction(text[i]));
-      meteors[i] = meteor(treebank_words(compared_prediction(text[i])), treebank_words(compared_truth(text[i])), nullptr);
+      const auto &truth = compared_truth(text[i]), &read = compared_prediction(text[i]);
+      truth_tokens[i] = tokens_13a(truth);
+      read_tokens[i] = tokens_13a(read);
+      meteors[i] = swapped ? meteor(treebank_words(read), treebank_words(truth), nullptr) : meteor(treebank_words(truth), treebank_words(read), nullptr);
     });
+    if (!swapped) std::swap(truth_tokens, read_tokens);
     double sum = 0;
     for (double value : meteors) sum += value;
     report["text_block"]["all"]["BLEU"] = {{"all", text.empty() ? Json("NaN") : Json(corpus_bleu(read_tokens, truth_tokens))}};
@@ -482,7 +637,7 @@ Json score_omnidocbench(const OmniDocBenchConfig& config) {
     };
     overall = {{"text_block_Edit_dist", of("text_block", "Edit_dist")}, {"table_TEDS", of("table", "TEDS")}, {"table_TEDS_structure_only", of("table", "TEDS_structure_only")},
                {"reading_order_Edit_dist", of("reading_order", "Edit_dist")}, {"display_formula_CDM", nullptr}, {"overall", nullptr},
-               {"why_null", "CDM renders formulas with TeX, Ghostscript and ImageMagick and is not computed here; overall = ((1 - text) * 100 + CDM * 100 + TEDS * 100) / 3"}};
+               {"why_null", "CDM renders formulas with TeX and was not asked for (--cdm); overall = ((1 - text) * 100 + CDM * 100 + TEDS * 100) / 3"}};
   }
   report["schema"] = "fovea.score.omnidocbench";
   report["schema_version"] = 1;
@@ -494,7 +649,7 @@ Json score_omnidocbench(const OmniDocBenchConfig& config) {
   report["num_scored"] = pages.size();
   report["missing"] = missing;
   report["overall"] = overall;
-  report["quirks"] = quirks;
+  report["quirks"] = quirks.kept;
   report["warnings"] = warnings;
   report["per_page"] = by_page;
   report["per_table"] = by_table;

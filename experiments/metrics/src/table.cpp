@@ -7,6 +7,7 @@
 #include "fovea/metrics/edit_distance.h"
 #include "fovea/metrics/unicode_text.h"
 #include "html.h"
+#include "omnidoc16.h"
 
 namespace fovea::metrics {
 namespace {
@@ -39,6 +40,36 @@ void write(const HtmlNode& node, Text& out) {
   }
   for (const auto& child : node.children) write(child, out);
   if (!unwrapped) out += U"</" + tag + U">";
+}
+
+// The tree as version 1.6 reads it a second time: texts that no tag parts any more are one, and each text of a cell is in normal form.
+void renew(const HtmlNode& node, bool in_cell, HtmlNode& out) {
+  const auto add_text = [&](Text text) {
+    if (!out.children.empty() && out.children.back().tag.empty() && !out.children.back().verbatim) out.children.back().text += text;
+    else if (!text.empty()) out.children.push_back({{}, std::move(text), false, {}, {}});
+  };
+  for (const auto& child : node.children) {
+    if (child.tag.empty() && child.verbatim) {
+      out.children.push_back(child);
+    } else if (child.tag.empty()) {
+      add_text(child.text);
+    } else if (child.tag == U"math") {
+      const Text* alt = child.attribute(U"alttext");
+      add_text(U"$" + (alt ? *alt : Text()) + U"$");
+    } else if (child.tag == U"thead" || child.tag == U"tbody" || child.tag == U"span") {
+      renew(child, in_cell, out);
+    } else {
+      HtmlNode copy{child.tag == U"th" ? Text(U"td") : child.tag, {}, false, child.attributes, {}};
+      renew(child, in_cell || copy.tag == U"td", copy);
+      out.children.push_back(std::move(copy));
+    }
+  }
+}
+void normalize_cells(HtmlNode& node, bool in_cell) {
+  for (auto& child : node.children) {
+    if (child.tag.empty() && !child.verbatim && in_cell) child.text = v16::normalized_cell(child.text);
+    normalize_cells(child, in_cell || child.tag == U"td");
+  }
 }
 
 // re.sub('( NAME=".*?")', '', text)
@@ -190,10 +221,17 @@ template <class Rename> double tree_distance(const Tree& a, const Tree& b, Renam
 
 }  // namespace
 
-std::u32string normalized_html_table(std::u32string_view html) {
+std::u32string normalized_html_table(std::u32string_view html, OmniDocVersion version) {
   if (!contains(replace_all(html, U" ", U""), U"<table")) return {};
+  HtmlNode root = parse_html(html, /*close_cells=*/false);
+  if (version == OmniDocVersion::k1_6) {
+    HtmlNode renewed;
+    renew(root, false, renewed);
+    normalize_cells(renewed, false);
+    root = std::move(renewed);
+  }
   Text text;
-  for (const auto& node : parse_html(html, /*close_cells=*/false).children) write(node, text);
+  for (const auto& node : root.children) write(node, text);
   text = Text(strip(nfkc(replace_all(text, U"\n", U""))));
   const Text small = lower(text);
   size_t open = 0;

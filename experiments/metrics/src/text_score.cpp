@@ -128,6 +128,9 @@ Json score_texts(const TextScoreConfig& config) {
     std::u32string hyp = pairs[i].hypothesis_path.empty() ? std::u32string() : code_points_of(read_file(pairs[i].hypothesis_path));
     Result& out = results[i];
     const bool exact = ref == hyp;
+    if (const size_t shorter = std::min(ref.size(), hyp.size()); !exact && shorter > size_t(config.max_characters))
+      throw ConfigError("[score text] " + pairs[i].reference_path + " and what was read of it both have more than max_characters=" + std::to_string(config.max_characters) + " characters (" +
+                        std::to_string(shorter) + "), and their edits would take long; cut them into pages, or give a greater max_characters");
     const std::u32string ref_spaced = one_space(ref), hyp_spaced = one_space(hyp);
     if (config.white_space == "one_space") ref = ref_spaced, hyp = hyp_spaced;
     const bool by_jieba = config.words == "jieba" || (config.words == "auto" && (has_chinese(ref) || has_chinese(hyp)));

@@ -13,6 +13,12 @@ from fovea.paper.items import kept, published
 FIELDS = ("key", "value", "ratio", "vision_tokens", "num_pages", "model", "orientation", "command", "git_revision", "hardware", "seconds")
 
 
+def _revision(manifest: dict[str, Any]) -> str:
+    """Twelve digits, and a + where the tree had changes that were not committed."""
+    revision = str(manifest.get("git_revision") or "")
+    return revision[:12] + ("+" if revision.endswith("+") else "")
+
+
 @dataclasses.dataclass
 class Measured:
     """key is that of a published row, or free text for orientation: what another reader or other pages gave."""
@@ -57,7 +63,7 @@ def provenance(manifest: dict[str, Any]) -> dict[str, Any]:
     gpus = f", {hardware['num_gpus']} GPUs" if hardware.get("num_gpus") else ""
     command = manifest.get("command") or ""
     return {
-        "model": str(manifest.get("model", "")), "orientation": not is_released(str(manifest.get("model", ""))), "git_revision": str(manifest.get("git_revision", ""))[:12],
+        "model": str(manifest.get("model", "")), "orientation": not is_released(str(manifest.get("model", ""))), "git_revision": _revision(manifest),
         "command": " ".join(map(str, command)) if isinstance(command, list) else str(command),
         "hardware": f"{hardware.get('cpu', '')}, {hardware.get('num_cores', '?')} cores{gpus}" if hardware else "", "seconds": manifest.get("seconds"),
     }

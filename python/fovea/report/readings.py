@@ -86,7 +86,7 @@ def _drawn_again(run: Run, line: dict[str, Any], reference: str) -> np.ndarray |
     from PIL import Image
 
     style = (run.config.get("config") or run.manifest.get("config") or {}).get("style")
-    path = run.folder / "pages" / f"{line['page']}.png"
+    path = run.folder_of(line) / "pages" / f"{line['page']}.png"
     if not isinstance(style, dict) or not line.get("font") or not line.get("font_size_px") or not path.is_file():
         return None
     with Image.open(path) as picture:

@@ -29,9 +29,13 @@ class Run:
     problems: list[str]
     prior: list[dict[str, str]] = dataclasses.field(default_factory=list)  # prior.csv: what a reader without the page gets
 
+    def folder_of(self, line: dict[str, Any]) -> Path:
+        """The run folder that a page lies in: of cells that were joined each has its own."""
+        return line.get("run_folder", self.folder)
+
     def text(self, line: dict[str, Any]) -> tuple[str, str] | None:
         """(reference, reading) of a page, None if the folder does not hold them."""
-        stem = self.folder / "pages" / str(line["page"])
+        stem = self.folder_of(line) / "pages" / str(line["page"])
         try:
             return stem.with_name(stem.name + ".txt").read_text(encoding="utf-8"), stem.with_name(stem.name + ".hyp.txt").read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -40,7 +44,7 @@ class Run:
     def picture(self, line: dict[str, Any]) -> Path | None:
         """The page with its errors marked, or the plain page, whichever is there."""
         for ending in (".errors.png", ".png"):
-            path = self.folder / "pages" / (str(line["page"]) + ending)
+            path = self.folder_of(line) / "pages" / (str(line["page"]) + ending)
             if path.is_file():
                 return path
         return None
@@ -176,7 +180,41 @@ def load_runs(folders: list[str | Path]) -> list[Run]:
     runs = [load_run(folder, name) for folder, name in zip(found, names, strict=True)]
     if all(not run.lines for run in runs):
         raise _C.ConfigError("[report] no page has a result yet in " + ", ".join(str(run.folder) for run in runs))
-    return runs
+    return _joined(runs, folders)
+
+
+def _joined(runs: list[Run], folders: list[str | Path]) -> list[Run]:
+    """Cells of a sweep that differ in nothing but ratio and budget are points of the same curves: one run each."""
+    group_of: dict[Path, tuple[Path, str]] = {}
+    names: dict[tuple[Path, str], str] = {}
+    for sweep in map(Path, folders):
+        for cell in _json(sweep / "sweep.json").get("cells", []):
+            if "values" not in cell:
+                continue
+            rest = {k: v for k, v in cell["values"].items() if k not in ("ratio", "budget")}
+            key = (sweep, json.dumps(rest, sort_keys=True))
+            group_of[sweep / "cells" / str(cell["hash"]) / "run"] = key
+            names[key] = " ".join(f"{k}={','.join(map(str, v)) if isinstance(v, list) else v}" for k, v in rest.items()) or sweep.resolve().name
+    out: list[Run] = []
+    first: dict[tuple[Path, str], Run] = {}
+    for run in runs:
+        key = group_of.get(run.folder)
+        if key is None or not run.lines:
+            out.append(run)
+            continue
+        for line in run.lines:
+            line["run_folder"] = run.folder
+        if key not in first:
+            run.name = names[key]
+            first[key] = run
+            out.append(run)
+            continue
+        joined = first[key]
+        joined.lines += run.lines
+        joined.summary += run.summary
+        joined.problems += run.problems
+        joined.prior += run.prior
+    return out
 
 
 def split_series(runs: list[Run]) -> list[Series]:

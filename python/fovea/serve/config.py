@@ -17,7 +17,7 @@ class ServeConfig:
     host: str = "127.0.0.1"
     port: int = 8000
     max_batch: int = 16  # pages that are decoded together
-    batch_wait_ms: float = 5.0  # how long the first of a batch waits for company
+    cache_positions: int = 0  # that the key-value cache holds; 0: as memory allows
     max_queue: int = 256  # waiting requests; more are refused with 429
     max_body_bytes: int = 64 * 2**20
     max_pixels: int = 100_000_000
@@ -28,7 +28,7 @@ class ServeConfig:
 
     def check(self) -> None:
         """Errors: ConfigError naming the first value that cannot be."""
-        for field, least in {"max_batch": 1, "max_queue": 1, "max_body_bytes": 1, "max_pixels": 1, "max_new_tokens": 1, "port": 0, "batch_wait_ms": 0}.items():
+        for field, least in {"max_batch": 1, "max_queue": 1, "max_body_bytes": 1, "max_pixels": 1, "max_new_tokens": 1, "port": 0, "cache_positions": 0}.items():
             if getattr(self, field) < least:
                 raise _C.ConfigError(f"[serve] {field} must be at least {least}, got {getattr(self, field)}")
         if not self.timeout_s > 0:

@@ -1,4 +1,4 @@
-"""One reader, one thread: waiting pages of one layout, prompt and way of generating are decoded together."""
+"""One reader, one thread: a page that arrives while others are being decoded joins their next step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import collections
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from fovea import _C
@@ -35,8 +35,6 @@ class Job:
     on_error: Callable[[Exception], None]
     cancelled: bool = False
     ended: bool = False
-    tokens: Any = None
-    key: tuple[Any, ...] = field(default=())
 
     def alive(self) -> bool:
         """Whether somebody still waits; says so once when the time is over."""
@@ -54,10 +52,13 @@ class Job:
 class Engine:
     """Started at once; close() ends it after the pages in work."""
 
-    def __init__(self, reader: _C.Reader, metrics: Metrics, *, max_batch: int, batch_wait_s: float, max_queue: int) -> None:
+    def __init__(self, reader: _C.Reader, metrics: Metrics, *, max_batch: int, max_queue: int, cache_positions: int = 0) -> None:
         self.reader, self.metrics = reader, metrics
-        self.max_batch, self.batch_wait_s, self.max_queue = max_batch, batch_wait_s, max_queue
+        self.max_batch, self.max_queue = max_batch, max_queue
+        reader.set_engine(max_batch=max_batch, cache_positions=cache_positions)
         self._queue: collections.deque[Job] = collections.deque()
+        self._pages: dict[int, Job] = {}  # being decoded, by the reader's number
+        self._occupancy: dict[str, Any] = reader.occupancy()
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="fovea-engine", daemon=True)
@@ -78,6 +79,12 @@ class Engine:
         return len(self._queue)
 
     @property
+    def occupancy(self) -> dict[str, Any]:
+        """Pages being decoded and waiting, and the cache's blocks, as after the last step."""
+        found = self._occupancy
+        return {"running": len(self._pages), "waiting": len(self._queue), "blocks_free": found["blocks_free"], "blocks_total": found["blocks_total"]}
+
+    @property
     def alive(self) -> bool:
         return self._thread.is_alive() and not self._closing
 
@@ -90,49 +97,63 @@ class Engine:
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._queue and not self._closing:
+                while not self._queue and not self._pages and not self._closing:
                     self._changed.wait()
                 if self._closing:
                     for job in self._queue:
                         job.fail(RuntimeError("the server is closing"))
                     self._queue.clear()
-                    return
-                until = time.monotonic() + self.batch_wait_s
-                while len(self._queue) < self.max_batch and (left := until - time.monotonic()) > 0 and not self._closing:
-                    self._changed.wait(left)
-                jobs = [self._queue.popleft() for _ in range(min(self.max_batch, len(self._queue)))]
-            jobs = [job for job in jobs if job.alive()]
-            groups: dict[tuple[Any, ...], list[Job]] = {}
+                    if not self._pages:
+                        return
+                # While others are decoded one at a time: they wait while a page is encoded.
+                room = min(self.max_batch - len(self._pages), 1 if self._pages else self.max_batch)
+                jobs = [self._queue.popleft() for _ in range(min(room, len(self._queue)))]
             for job in jobs:
-                try:
-                    if job.mode != "auto":
-                        views = _C.make_views(job.picture, job.mode)
-                        job.tokens = self.reader.encode_views(views)
-                    key = (job.mode == "auto" and id(job), job.tokens and job.tokens.num_decoder_positions, job.prompt, tuple(sorted(job.generate.items())))
-                    groups.setdefault(key, []).append(job)
-                except Exception as error:  # one page's fault
+                if job.alive():
+                    self._begin(job)
+            for page, job in list(self._pages.items()):
+                if not job.alive():
+                    self.reader.cancel(page)
+                    self._pages.pop(page, None)
+            if not self._pages:
+                continue
+            try:
+                self.reader.step()
+                self._occupancy = self.reader.occupancy()
+            except Exception as error:  # the engine lives on
+                for page, job in self._pages.items():
+                    self.reader.cancel(page)
                     job.fail(error)
-            for group in groups.values():
-                group = [job for job in group if job.alive()]
-                if not group:
-                    continue
-                self.metrics.observe("fovea_batch_pages", len(group))
-                try:
-                    if group[0].mode == "auto":
-                        self._read_auto(group[0])
-                    else:
-                        self._decode(group)
-                except _NobodyWaits:
-                    pass
-                except Exception as error:  # the engine lives on
-                    for job in group:
-                        job.fail(error)
+                self._pages.clear()
 
-    def _tell(self, group: list[Job], index: int, text: str) -> None:
-        if group[index].alive():
-            group[index].on_text(text)
-        if not any(job.alive() for job in group):
-            raise _NobodyWaits
+    def _begin(self, job: Job) -> None:
+        try:
+            if job.mode == "auto":
+                self._read_auto(job)
+                return
+            tokens = self.reader.encode_views(_C.make_views(job.picture, job.mode))
+            numbers: list[int] = []
+
+            def done(reading: _C.Reading) -> None:
+                self._pages.pop(numbers[0], None)
+                p = reading.probabilities
+                facts = {"mode": job.mode, "num_vision_tokens": tokens.num_vision_tokens, "num_decoder_positions": tokens.num_decoder_positions,
+                         "num_generated_tokens": len(reading.ids), "stop_reason": reading.stop_reason, "mean_probability": sum(p) / len(p) if p else 0.0}
+                if reading.stop_reason == "loop":
+                    facts["loop"] = {"begin": reading.loop_begin, "period": reading.loop_period, "repeats": reading.loop_repeats}
+                self._finish(job, reading.text, facts)
+
+            def grown(text: str) -> None:
+                if job.alive():
+                    job.on_text(text)
+
+            numbers.append(self.reader.submit(tokens, job.prompt, on_text=grown, on_done=done, **job.generate))
+            self._pages[numbers[0]] = job
+            self.metrics.observe("fovea_batch_pages", len(self._pages))
+        except _NobodyWaits:
+            pass
+        except Exception as error:  # one page's fault
+            job.fail(error)
 
     def _finish(self, job: Job, text: str, facts: dict[str, Any]) -> None:
         self.metrics.add("fovea_pages_read_total")
@@ -143,16 +164,11 @@ class Engine:
             job.ended = True
             job.on_end({"text": text, **facts})
 
-    def _decode(self, group: list[Job]) -> None:
-        def done(index: int, reading: _C.Reading) -> None:
-            tokens, p = group[index].tokens, reading.probabilities
-            facts = {"mode": group[index].mode, "num_vision_tokens": tokens.num_vision_tokens, "num_decoder_positions": tokens.num_decoder_positions,
-                     "num_generated_tokens": len(reading.ids), "stop_reason": reading.stop_reason, "mean_probability": sum(p) / len(p) if p else 0.0}
-            self._finish(group[index], reading.text, facts)
-
-        self.reader.decode([job.tokens for job in group], prompt=group[0].prompt, on_text=lambda i, text: self._tell(group, i, text), on_done=done, **group[0].generate)
-
     def _read_auto(self, job: Job) -> None:
+        def tell(_: Any) -> None:
+            if not job.alive():
+                raise _NobodyWaits
+
         config = _C.ReadConfig(mode="auto", prompt=job.prompt, generate=job.generate)
-        text, facts = _C.read_page(self.reader, job.picture, config, lambda _: self._tell([job], 0, ""))  # an attempt may be given up: its text is not shown
+        text, facts = _C.read_page(self.reader, job.picture, config, tell)  # an attempt may be given up: its text is not shown
         self._finish(job, text, facts)

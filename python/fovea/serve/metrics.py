@@ -13,8 +13,12 @@ _HELP = {
     "fovea_generated_tokens_total": ("counter", "Text tokens written."),
     "fovea_loops_total": ("counter", "Readings that ended as a loop."),
     "fovea_request_seconds": ("histogram", "Time from a request's arrival to its last byte."),
-    "fovea_batch_pages": ("histogram", "Pages decoded together."),
+    "fovea_batch_pages": ("histogram", "Pages in work when one joins them, itself included."),
     "fovea_queue_length": ("gauge", "Requests that wait."),
+    "fovea_running": ("gauge", "Pages being decoded."),
+    "fovea_waiting": ("gauge", "Pages that wait to be decoded."),
+    "fovea_blocks_free": ("gauge", "Free blocks of the key-value cache."),
+    "fovea_blocks_total": ("gauge", "All blocks of the key-value cache."),
 }
 
 
@@ -43,13 +47,13 @@ class Metrics:
         with self._lock:
             return self._counters.get((name, labels), 0)
 
-    def text(self, queue_length: int) -> str:
+    def text(self, gauges: dict[str, int]) -> str:
         with self._lock:
             out = []
             for name, (kind, text) in _HELP.items():
                 out += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
                 if kind == "gauge":
-                    out.append(f"{name} {queue_length}")
+                    out.append(f"{name} {gauges[name.removeprefix('fovea_')]}")
                 elif kind == "counter":
                     found = sorted((labels, value) for (n, labels), value in self._counters.items() if n == name)
                     out += [f"{name}{{{labels}}} {value:g}" if labels else f"{name} {value:g}" for labels, value in found or [("", 0)]]

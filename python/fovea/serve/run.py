@@ -60,7 +60,7 @@ class _Server:
         _C.check_read(self.reader, _C.ReadConfig(mode=config.mode))
         self.metrics = Metrics()
         self.created = int(time.time())
-        self.engine = Engine(self.reader, self.metrics, max_batch=config.max_batch, batch_wait_s=config.batch_wait_ms / 1000, max_queue=config.max_queue)
+        self.engine = Engine(self.reader, self.metrics, max_batch=config.max_batch, cache_positions=config.cache_positions, max_queue=config.max_queue)
 
     # What comes in
 
@@ -245,12 +245,12 @@ class _Server:
         from starlette.responses import JSONResponse
 
         well = self.engine.alive
-        return JSONResponse({"status": "ok" if well else "down", "model": self.name, "queue_length": self.engine.queue_length}, status_code=200 if well else 503)
+        return JSONResponse({"status": "ok" if well else "down", "model": self.name, "queue_length": self.engine.queue_length, **self.engine.occupancy}, status_code=200 if well else 503)
 
     async def metrics_page(self, _request: Any) -> Any:
         from starlette.responses import PlainTextResponse
 
-        return PlainTextResponse(self.metrics.text(self.engine.queue_length), media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(self.metrics.text({"queue_length": self.engine.queue_length, **self.engine.occupancy}), media_type="text/plain; version=0.0.4")
 
 
 def make_app(config: ServeConfig, reader: _C.Reader | None = None) -> Any:

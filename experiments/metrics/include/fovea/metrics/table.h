@@ -4,13 +4,16 @@
 #include <string_view>
 #include <vector>
 
+#include "fovea/metrics/omnidoc_text.h"
+
 namespace fovea::metrics {
 
 /// html.unescape: named and numbered character references.
 std::u32string unescape_html(std::u32string_view text);
-/// The table as OmniDocBench compares it (v1.0 and v1.5): th as td, thead, tbody and spans unwrapped, math as its $alttext$, references decoded,
-/// newlines out, NFKC, style, size, alignment and class out, blanks made one, wrapped in html, body and table. Empty if there is no table.
-std::u32string normalized_html_table(std::u32string_view html);
+/// The table as OmniDocBench compares it: th as td, thead, tbody and spans unwrapped, math as its $alttext$, references decoded,
+/// newlines out, NFKC, style, size, alignment and class out, blanks made one, wrapped in html, body and table. Version 1.6 also strips each text of a cell, brings signs to one form and takes simple formula
+/// marks off. Empty if there is no table.
+std::u32string normalized_html_table(std::u32string_view html, OmniDocVersion version = OmniDocVersion::k1_5);
 /// Text of every td that holds text alone, for tables that no ground truth took.
 std::vector<std::u32string> cell_texts(std::u32string_view html);
 
