@@ -252,7 +252,7 @@ class _Tokens:
                 if environment in ("array", "tabular"):
                     self.raw_group("[", "]")
                 spec = "{" + self.raw_group() + "}" if inner in _WITH_SPEC else ""
-                brace = self.colour(inner) if inner.endswith("matrix") and inner != "matrix" or inner == "cases" else ""
+                brace = self.colour(inner) if (inner.endswith("matrix") and inner != "matrix") or inner == "cases" else ""
                 return f"{brace}\\begin{{{inner}}}{spec}" if inner else ""
             return f"\\end{{{inner}}}" if inner else ""
         if name in _SIZES:

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import environment
 
 import fovea
-from conftest import environment
 from fovea import _C
 from fovea.ablation_executors import gpu_devices
 from fovea.ablations import Ablation, ablation_figure, over_seeds
