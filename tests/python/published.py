@@ -43,3 +43,16 @@ def write_published(folder: Path, seed: int = 0) -> Path:
     text += b" " * (-len(text) % 8)
     (folder / "model-00001-of-000001.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
     return folder
+
+
+def load_file(path: Path) -> dict[str, np.ndarray]:
+    """A safetensors file's tensors by name; the tests' own reader, so that they need no further package and do not check ours by itself."""
+    data = path.read_bytes()
+    begin = 8 + struct.unpack("<Q", data[:8])[0]
+    kinds = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I8": "i1", "U8": "u1", "BOOL": "?"}
+    header = json.loads(data[8:begin])
+    return {
+        name: np.frombuffer(data[begin + entry["data_offsets"][0] : begin + entry["data_offsets"][1]], kinds[entry["dtype"]]).reshape(entry["shape"])
+        for name, entry in header.items()
+        if name != "__metadata__"
+    }

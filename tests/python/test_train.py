@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, environment
-from published import write_published
-from safetensors.numpy import load_file
+from published import load_file, write_published
 
 import fovea
 from fovea import _C
