@@ -30,6 +30,7 @@ train::TrainResult run_train(const TrainConfig& config, const std::function<void
 Json plan_training(const TrainConfig& config) {
   validate_fields(config, "train");
   const auto& t = config.trainer;
+  train::check_start(t);
   const auto model = train::model_of(t);
   const auto parameters = model::count_parameters(model);
   const bool half = t.dtype == "bfloat16" || (t.dtype == "auto" && t.device != "cpu");

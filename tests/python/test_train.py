@@ -172,3 +172,5 @@ def test_bad_starts_are_named(tmp_path: Path, cli: Callable[..., subprocess.Comp
     ):
         done = cli("train", path, *overrides)
         assert done.returncode == 2 and message in done.stderr, (overrides, done.stderr)
+    planned = cli("train", path, f"trainer.init={shipped}", "trainer.init_skip=encoder.compresor", "--plan")
+    assert planned.returncode == 2 and "did you mean 'encoder.compressor'" in planned.stderr, planned.stderr

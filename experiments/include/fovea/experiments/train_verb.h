@@ -26,7 +26,7 @@ train::TrainResult run_train(const TrainConfig& config, const std::function<void
 
 /// What a training would take, counted before it starts: parameters by part, operations a page and a step by page size, memory of parameters, gradients and
 /// optimiser (exact) and of activations (34 bytes a position, layer and unit of width, Korthikanti et al. 2022, arXiv 2205.05198, section 4.1), length of the run.
-/// Errors: ConfigError, IoError (a folder to start from that is not there).
+/// Errors: ConfigError, IoError, WeightsError (a folder to start from that is not there or does not fit, parts of it that are not).
 Json plan_training(const TrainConfig& config);
 /// The same as lines for people.
 std::string describe_training_plan(const Json& plan);
