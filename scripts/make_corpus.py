@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Unpacks training text and keeps what a reader of Latin script can use.
+"""Unpacks training text and keeps what a reader can use.
 
     make_corpus.py --english en.txt.xz --mixed mixed.txt.xz --out DIR
+    make_corpus.py --chinese zh.txt.xz --out DIR
 
-Writes DIR/english.txt (as it is) and DIR/latin.txt (the documents of --mixed in which at least 95 % of the letters are
-Latin) and prints the SHA-256 of both, to be named in a training config. Documents are separated by form feed lines.
+Writes DIR/english.txt (as it is), DIR/latin.txt (the documents of --mixed in which at least 95 % of the letters are
+Latin) and DIR/chinese.txt (--chinese without the lines in traditional characters: those of whose Han characters more than
+8 % are outside GB 2312-80) and prints the SHA-256 of each, to be named in a training config. Documents are separated by form feed lines.
 Put your own text in their place by giving other files.
 """
 import argparse
@@ -28,16 +30,29 @@ def is_latin(document: str) -> bool:
     return latin >= 0.95 * len(letters)
 
 
+def is_simplified(line: str) -> bool:
+    han = "".join(c for c in line if "\u4e00" <= c <= "\u9fff")
+    return len(han.encode("gb2312", errors="ignore")) >= 2 * 0.92 * len(han)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--english", required=True, help="English prose, .txt or .xz")
-    parser.add_argument("--mixed", required=True, help="several languages, .txt or .xz")
+    parser.add_argument("--english", help="English prose, .txt or .xz")
+    parser.add_argument("--mixed", help="several languages, .txt or .xz")
+    parser.add_argument("--chinese", help="simplified Chinese, .txt or .xz")
     parser.add_argument("--out", required=True, help="folder to write to")
     args = parser.parse_args()
     out = pathlib.Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    documents = read(args.mixed).split("\n\f\n")
-    texts = {"english.txt": read(args.english), "latin.txt": "\n\f\n".join(d for d in documents if is_latin(d))}
+    texts = {}
+    if args.english:
+        texts["english.txt"] = read(args.english)
+    if args.mixed:
+        texts["latin.txt"] = "\n\f\n".join(d for d in read(args.mixed).split("\n\f\n") if is_latin(d))
+    if args.chinese:
+        texts["chinese.txt"] = "\n".join(line for line in read(args.chinese).split("\n") if is_simplified(line))
+    if not texts:
+        parser.error("name at least one of --english, --mixed and --chinese")
     for name, text in texts.items():
         data = text.encode("utf-8")
         (out / name).write_bytes(data)

@@ -343,6 +343,19 @@ std::string swapped_entities(const std::string& source, const std::string& text,
 
 }  // namespace
 
+bool is_word_alone(char32_t c) { return is_cjk(c); }
+
+double share_of_words_alone(std::string_view text, size_t num_chars) {
+  size_t alone = 0, seen = 0;
+  for (size_t pos = 0; pos < text.size() && seen < num_chars;) {
+    const char32_t c = next_code_point(text, pos);
+    if (is_space(c)) continue;
+    ++seen;
+    alone += is_cjk(c);
+  }
+  return seen == 0 ? 0 : double(alone) / double(seen);
+}
+
 std::vector<std::string> text_kind_names() { return {kKindNames.begin(), kKindNames.end()}; }
 
 bool needs_source(TextKind kind) { return kind != TextKind::kRandomLetters && kind != TextKind::kDigits; }

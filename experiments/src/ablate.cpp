@@ -36,7 +36,7 @@ namespace {
 Json cell_identity(const AblateCell& cell) {
   Json json = config_to_json(cell);
   for (const char* name : {"out", "device", "workers", "prefetch_steps", "log_every", "checkpoint_every_s"}) json["train"]["trainer"].erase(name);
-  for (const char* name : {"out", "device", "batch", "num_threads", "model", "text_kind", "tokenizer"}) json["eval"].erase(name);
+  for (const char* name : {"out", "device", "batch", "num_threads", "model", "text_kind", "token_form", "tokenizer"}) json["eval"].erase(name);
   return json;
 }
 
@@ -65,6 +65,7 @@ void check_cell(const AblateCell& cell) {
   for (int64_t budget : cell.eval.budget)
     if (const int64_t side = std::llround(std::sqrt(double(budget))); side * side != budget) throw ConfigError("eval.budget must be squares, got " + std::to_string(budget));
   for (const auto& kind : cell.eval_text_kind) datasets::parse_text_kind(kind);
+  if (cell.eval_text_kind.empty() || cell.eval_token_form.empty()) throw ConfigError("eval_text_kind and eval_token_form must each name at least one");
   for (const auto& path : cell.train.pages.text)
     if (!fs::exists(path)) throw IoError("train.pages.text: " + path + " is not there");
   for (const auto& path : cell.eval.text)
@@ -136,8 +137,8 @@ Json read_result(const std::string& folder) {
 
 const std::vector<std::string>& ablate_columns() {
   static const std::vector<std::string> columns = {
-      "name", "group", "seed", "text_kind", "budget", "ratio_asked", "ratio_measured", "font", "font_size_px", "precision", "precision_low", "precision_high", "recall",
-      "char_edit_distance", "char_edit_distance_low", "char_edit_distance_high", "bits_per_char_page", "bits_per_char_page_and_text", "bits_per_char_text", "bits_per_char_nothing",
+      "name", "group", "seed", "text_kind", "token_form", "budget", "ratio_asked", "ratio_measured", "font", "font_size_px", "precision", "precision_low", "precision_high", "recall",
+      "char_edit_distance", "char_edit_distance_low", "char_edit_distance_high", "token_bits_per_char", "bits_per_char_page", "bits_per_char_page_and_text", "bits_per_char_text", "bits_per_char_nothing",
       "loop_rate", "num_pages", "undertrained", "status", "train_seconds", "train_petaflops",
       "train_steps", "train_text_tokens", "train_reader_accuracy", "valid_loss", "parameters", "gigaflops_page", "side_px", "device", "cell"};
   return columns;
@@ -333,6 +334,10 @@ AblateSummary run_ablation(const AblateConfig& config, const AblateCallbacks& ca
     while (!waiting.empty() && !idle.empty() && !stopped) {
       Running r;
       r.cell = waiting.back(), waiting.pop_back();
+      if (!read_result(plan.folders[r.cell]).is_null()) {  // by another process in the meantime
+        ++done;
+        continue;
+      }
       r.device = idle.back(), idle.pop_back();
       r.pid = start(callbacks.command, plan.folders[r.cell], r.device);
       running.push_back(r);

@@ -28,7 +28,7 @@ double distance_at_5(const Json& rows) {
   double best_gap = 1e9, distance = -1;
   for (const char* kind : {"shuffled-words", "prose"}) {
     for (const Json& row : rows)
-      if (row["text_kind"] == kind) {
+      if (row["text_kind"] == kind && row["token_form"] == rows[0]["token_form"]) {
         const double gap = std::abs(std::log(row["ratio_asked"].get<double>() / kAtRatio));
         if (gap < best_gap) best_gap = gap, distance = row["char_edit_distance"].get<double>();
       }
@@ -85,21 +85,24 @@ Json run_ablate_cell(const AblateCellConfig& config, const std::function<void(co
   }
   result["train"] = last;
   Json rows = Json::array();
-  for (const auto& kind : cell.eval_text_kind) {
-    CurveConfig curve = cell.eval;
-    curve.model = trainer.out + "/model";
-    curve.device = config.device;
-    curve.text_kind = kind;
-    curve.out = config.cell + "/eval-" + kind;
-    CurveCallbacks callbacks;
-    callbacks.should_stop = should_stop;
-    callbacks.command = {"ablate-cell", "cell=" + config.cell};
-    const auto summary = run_curve(curve, callbacks);
-    if (summary.stopped) return {};
-    for (Json row : summary.rows) {
-      row["text_kind"] = kind;
-      rows.push_back(row);
-      say(fmt::format("{} {} {}x precision {:.3f} distance {:.4f}", kind, row["font"].get<std::string>(), row["ratio_asked"].get<double>(), row["precision"].get<double>(), row["char_edit_distance"].get<double>()));
+  for (const auto& form : cell.eval_token_form) {
+    for (const auto& kind : cell.eval_text_kind) {
+      CurveConfig curve = cell.eval;
+      curve.token_form = form;
+      curve.model = trainer.out + "/model";
+      curve.device = config.device;
+      curve.text_kind = kind;
+      curve.out = config.cell + "/eval-" + kind + (form == "keep" ? "" : "-" + form);
+      CurveCallbacks callbacks;
+      callbacks.should_stop = should_stop;
+      callbacks.command = {"ablate-cell", "cell=" + config.cell};
+      const auto summary = run_curve(curve, callbacks);
+      if (summary.stopped) return {};
+      for (Json row : summary.rows) {
+        row["text_kind"] = kind;
+        rows.push_back(row);
+        say(fmt::format("{}{} {} {}x precision {:.3f} distance {:.4f}", kind, form == "keep" ? "" : " " + form, row["font"].get<std::string>(), row["ratio_asked"].get<double>(), row["precision"].get<double>(), row["char_edit_distance"].get<double>()));
+      }
     }
   }
   if (cell.perplexity_pages > 0) {
@@ -124,7 +127,7 @@ Json run_ablate_cell(const AblateCellConfig& config, const std::function<void(co
     if (seen.stopped) return {};
     for (Json& row : rows)
       for (const Json& found : seen.rows) {
-        if (row["text_kind"] != "prose" || row["budget"] != found["budget"] || row["ratio_asked"] != found["ratio_asked"] || row["font"] != found["font"]) continue;
+        if (row["text_kind"] != "prose" || row["token_form"] != cell.eval_token_form[0] || row["budget"] != found["budget"] || row["ratio_asked"] != found["ratio_asked"] || row["font"] != found["font"]) continue;
         for (const char* given : {"page", "page_and_text", "text", "nothing"}) row[std::string("bits_per_char_") + given] = found[std::string("bits_per_char_") + given];
         say(fmt::format("goes on after {}x: bits a character {:.3f} with the page, {:.3f} with its text", row["ratio_asked"].get<double>(), row["bits_per_char_page"].get<double>(), row["bits_per_char_text"].get<double>()));
       }

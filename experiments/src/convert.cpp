@@ -9,11 +9,13 @@
 #include "fovea/base/file.h"
 #include "fovea/model/optical_model.h"
 #include "fovea/train/adapters.h"
+#include "fovea/weights/quantize.h"
 
 namespace fovea::experiments {
 
 Json convert_model(const ConvertConfig& config) {
   validate_fields(config, "convert");
+  if (config.quantize == "int4") weights::check_int4_group(config.group, "[convert] group");
   if (config.model.empty() || config.out.empty()) throw ConfigError("[convert] model and out must name folders");
   std::error_code ec;
   if (std::filesystem::equivalent(config.model, config.out, ec)) throw ConfigError("[convert] out must be another folder than model, got " + config.out);
@@ -24,6 +26,7 @@ Json convert_model(const ConvertConfig& config) {
   options.max_shard_bytes = int64_t(config.max_shard_mib * 1024 * 1024);
   if (config.quantize == "int8") options.quantize = weights::Quantize::kInt8;
   if (config.quantize == "int4") options.quantize = weights::Quantize::kInt4;
+  options.int4_group = config.group;
   if (config.dtype == "float32") options.dtype = at::kFloat;
   if (config.dtype == "bfloat16") options.dtype = at::kBFloat16;
   if (config.dtype == "float16") options.dtype = at::kHalf;

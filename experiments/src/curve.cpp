@@ -23,6 +23,7 @@
 #include "fovea/experiments/score.h"
 #include "fovea/experiments/three_texts.h"
 #include "fovea/model/optical_model.h"
+#include "fovea/model/vision_token_ops.h"
 #include "fovea/render/renderer.h"
 #include "fovea/text/tokenizer.h"
 
@@ -129,6 +130,10 @@ Json summarise(const CurveConfig& config, const std::vector<PlannedPage>& plan, 
         }
         row["loop_rate"] = double(std::count_if(lines.begin(), lines.end(), [](const Json* l) { return l->at("stop_reason") == "loop"; })) / double(lines.size());
         row["text_kind"] = config.text_kind;
+        row["token_form"] = config.token_form;
+        double token_bits = 0, num_chars = 0;  // lines of an earlier version have no bits
+        for (const Json* line : lines) token_bits += line->value("token_bits", 0.0), num_chars += double(line->at("num_chars").get<int64_t>());
+        row["token_bits_per_char"] = num_chars > 0 ? rounded(token_bits / num_chars, 6) : 0.0;
         of_fonts.push_back(row);
         rows.push_back(row);
       }
@@ -156,7 +161,7 @@ const std::vector<std::string>& summary_columns() {
   static const std::vector<std::string> columns = {
       "budget", "ratio_asked", "ratio_measured", "ratio_decoder_positions", "num_pages", "num_text_tokens", "font", "font_size_px",
       "precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high", "f1", "f1_low", "f1_high",
-      "char_edit_distance", "char_edit_distance_low", "char_edit_distance_high", "loop_rate", "text_kind"};
+      "char_edit_distance", "char_edit_distance_low", "char_edit_distance_high", "loop_rate", "text_kind", "token_form", "token_bits_per_char"};
   return columns;
 }
 
@@ -203,6 +208,7 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
   Json identity = resolved;
   for (const char* name : {"out", "batch", "num_threads", "text", "model", "tokenizer"}) identity.erase(name);
   if (config.channels == "gray") identity.erase("channels");  // as before there was a choice
+  if (config.token_form == "keep") identity.erase("token_form");
   identity = {{"config", identity}, {"sha256", hashes}};
 
   const double largest_ratio = *std::max_element(config.ratio.begin(), config.ratio.end());
@@ -342,12 +348,7 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
         const int64_t side_px = int64_t(std::lround(std::sqrt(double(budget)))) * stride_px;
         parallel_for(batch.size(), num_threads, [&](size_t i) {
           const auto style = style_of(config, batch[i]->font, side_px, batch[i]->font_size_px);
-          if (config.channels == "three-texts") {
-            const auto parts = in_three_parts(std::string(batch[i]->text));
-            pages[i] = renderer.render_channels({parts[0], parts[1], parts[2]}, style);
-          } else {
-            pages[i] = renderer.render(batch[i]->text, style);
-          }
+          pages[i] = draw_text(renderer, std::string(batch[i]->text), style, config.channels == "three-texts");
         });
         std::vector<const Image*> images;
         for (const auto& page : pages) images.push_back(&page.image);
@@ -358,6 +359,16 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
           tokens = reader.encode_texts(texts, side_px / stride_px);
         } else {
           tokens = reader.encode(images);
+        }
+        std::vector<double> bits(tokens.size());  // of a page's vision tokens, without separators
+        for (size_t i = 0; i < tokens.size(); ++i) {
+          int64_t num_bytes = int64_t(tokens[i].sequence.nbytes());
+          if (config.token_form != "keep") {
+            auto stored = model::quantize(tokens[i], config.token_form);
+            num_bytes = stored.num_bytes;
+            tokens[i] = std::move(stored.tokens);
+          }
+          bits[i] = 8 * double(num_bytes) / double(tokens[i].num_decoder_positions()) * double(tokens[i].num_vision_tokens());
         }
         std::vector<const model::VisionTokens*> token_pointers;
         for (const auto& t : tokens) token_pointers.push_back(&t);
@@ -396,6 +407,7 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
                        {"passage", planned.index},
                        {"num_text_tokens", planned.num_text_tokens},
                        {"num_chars", score.num_ref_chars},
+                       {"token_bits", rounded(bits[i], 3)},
                        {"num_missing_glyphs", page.report.num_missing_glyphs},
                        {"precision", score.precision},
                        {"recall", score.recall},

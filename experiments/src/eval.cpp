@@ -61,7 +61,7 @@ Shown show(const Sample& sample, const render::Renderer& renderer) {
     out.image = sample.draw(renderer);
     return out;
   }
-  out.page = renderer.render(sample.page_text, sample.style);
+  out.page = draw_text(renderer, sample.page_text, sample.style, sample.three_texts);
   out.drawn = true;
   if (sample.blank) {
     out.image = Image::filled(out.page.image.width_px, out.page.image.height_px, out.page.image.channels, 255);
@@ -101,6 +101,7 @@ Json identity_config(const EvalConfig& config) {
   Json out = config_to_json(config);
   for (const char* name : {"out", "batch", "num_threads", "data", "images", "code", "model", "predictions", "tokenizer", "jieba", "wordnet", "prior_text", "save_pages"}) out.erase(name);
   if (config.reader != "oracle") out.erase("oracle");
+  if (config.channels == "gray") out.erase("channels");  // as before there was a choice
   return out;
 }
 
@@ -150,6 +151,8 @@ EvalSummary run_eval(const EvalConfig& config, PageReader& reader, const EvalCal
   TaskContext context(config, reader.stride_px(), reader.takes_prompts(), num_threads);
   std::vector<Sample> samples = task->samples(config, context);
   if (samples.empty()) throw ConfigError("[eval] " + config.task + " has no sample");
+  if (config.channels != "gray" && std::any_of(samples.begin(), samples.end(), [](const Sample& sample) { return !sample.three_texts; }))
+    throw ConfigError("[eval] channels=" + config.channels + " is for tasks whose pages are drawn text, such as curve; " + config.task + " has pictures of its own");
   EvalSummary summary;
   if (reader.needs_pages()) {
     check_images(samples, config, context.notes);

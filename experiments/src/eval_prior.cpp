@@ -70,7 +70,7 @@ void Prior::run(const std::vector<Sample>& samples, const std::vector<std::strin
                  {"language_model_words_right", double(language.num_words_right) / std::max<double>(1, double(language.num_words))}};
     if (follows && sample.page_text == sample.reference && !sample.page_text.empty()) {
       try {
-        const auto page = context.renderer().render(sample.page_text, sample.style);
+        const auto page = draw_text(context.renderer(), sample.page_text, sample.style, sample.three_texts);
         const std::string visual = render::visual_text(page);
         Image shown = page.image;
         if (sample.shown_side_px > 0 && sample.shown_side_px != shown.width_px) shown = image::resize_bicubic(shown, int(sample.shown_side_px), int(sample.shown_side_px));

@@ -159,10 +159,11 @@ class ModelReader final : public PageReader {
     Foresight out;
     if (count == 0) return out;
     if (!before.empty()) parts.push_back(embed(before));
-    parts.push_back(tokens.sequence.unsqueeze(0).to(reader_.device()));
+    const auto begin = embed({begin_id});
+    parts.push_back(reader_.model()->decoder_input(tokens.sequence.to(begin.options())).unsqueeze(0));
     if (!after.empty()) parts.push_back(embed(after));
     if (count > 1) parts.push_back(embed(std::vector<int64_t>(encoded.ids.begin(), encoded.ids.end() - 1)));
-    const auto dtype = embed({begin_id}).scalar_type();
+    const auto dtype = begin.scalar_type();
     for (auto& part : parts) part = part.to(dtype);
     const auto inputs = at::cat(parts, 1);
     if (inputs.size(1) > reader_.config().decoder.max_position_embeddings)

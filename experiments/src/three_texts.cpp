@@ -27,4 +27,10 @@ double fit_three_parts(const render::Renderer& renderer, const std::array<std::s
   return size;
 }
 
+render::Page draw_text(const render::Renderer& renderer, const std::string& text, const render::Style& style, bool three_texts) {
+  if (!three_texts) return renderer.render(text, style);
+  const auto parts = in_three_parts(text);
+  return renderer.render_channels({parts[0], parts[1], parts[2]}, style);
+}
+
 }  // namespace fovea::experiments

@@ -90,11 +90,25 @@ void sprinkle(std::u32string& text, double share, Rng& rng) {
   text = std::move(out);
 }
 
+// Of those that tokenizers hold as one token, near enough: what is left are punctuation and symbols.
+bool is_letter_or_digit(char32_t c) {
+  if (c < 0x80) return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  if (c >= 0xFF00 && c < 0xFFF0) return (c >= 0xFF10 && c <= 0xFF19) || (c >= 0xFF21 && c <= 0xFF3A) || (c >= 0xFF41 && c <= 0xFF5A) || c >= 0xFF66;
+  return (c >= 0xC0 && c < 0x2000 && c != 0xD7 && c != 0xF7) || (c >= 0x3040 && c < 0xFE00 && c != 0x30FB) || c >= 0x20000;
+}
+
 }  // namespace
 
-TrainPages::TrainPages(const TrainPagesConfig& config) : config_(config) {
+TrainPages::TrainPages(const TrainPagesConfig& config, const std::vector<char32_t>& alphabet) : config_(config) {
   validate_fields(config, "train pages");
   if (config.text.empty()) throw ConfigError("[train pages] text must name at least one file");
+  if (config.rare_from == "tokenizer") {
+    if (alphabet.empty()) throw ConfigError("[train pages] rare_from=tokenizer needs characters that are one token of the tokenizer, it has none");
+    alphabet_ = alphabet;
+    for (char32_t c : alphabet)
+      if (!is_letter_or_digit(c)) signs_.push_back(c);
+    if (signs_.empty()) signs_ = alphabet_;
+  }
   if (config.fonts.empty()) throw ConfigError("[train pages] fonts must name at least one family");
   if (!config.text_sha256.empty() && config.text_sha256.size() != config.text.size())
     throw ConfigError("[train pages] text_sha256 must have one entry a file");
@@ -107,6 +121,7 @@ TrainPages::TrainPages(const TrainPagesConfig& config) : config_(config) {
         throw ConfigError("[train pages] " + config.text[i] + " has SHA-256 " + found + ", the config names " + config.text_sha256[i]);
     }
     texts_.push_back(datasets::read_text(config.text[i]));
+    unspaced_.push_back(datasets::share_of_words_alone(texts_.back()) > 0.3);
     shares_.push_back(config.text_share.empty() ? double(texts_.back().size()) : config.text_share[i]);
   }
   for (const auto& font : config.fonts) render::font_file(font);
@@ -136,22 +151,96 @@ train::TrainPage TrainPages::draw_table_page(const train::PageRequest& request) 
   return out;
 }
 
+char32_t TrainPages::drawn_evenly(Rng& rng) const {
+  const auto& list = rng.chance(0.12) ? signs_ : alphabet_;
+  return list[rng.below(list.size())];
+}
+
+std::u32string TrainPages::evenly_drawn(size_t num_chars, Rng& rng) const {
+  std::u32string out;
+  while (out.size() < num_chars) {
+    // Runs of any character, now and then a word of ASCII between them as in real pages.
+    const bool ascii = rng.chance(0.1);
+    const size_t length = 1 + rng.below(ascii ? 10 : 60);
+    if (!out.empty() && (rng.chance(0.03) || (ascii && rng.chance(0.5)))) out += rng.chance(0.8) ? U' ' : U'\n';
+    for (size_t i = 0; i < length; ++i) out += ascii ? char32_t(0x21 + rng.below(0x7E - 0x21 + 1)) : drawn_evenly(rng);
+  }
+  return out;
+}
+
+void TrainPages::sprinkle_evenly(std::u32string& text, double share, Rng& rng) const {
+  for (char32_t& c : text)
+    if (c != U' ' && c != U'\n' && rng.chance(share)) c = drawn_evenly(rng);
+}
+
+/// Characters from random places of a text without spaces, half of the pages one by one, the others in pieces of one to four; words of other scripts stay whole.
+std::u32string TrainPages::scattered_characters(const std::string& source, size_t num_chars, Rng& rng) const {
+  const size_t longest = rng.chance(0.5) ? 1 : 4;
+  const auto is_break = [](char32_t c) { return c == U' ' || c == U'\n' || c == U'\f'; };
+  std::u32string out;
+  while (out.size() < num_chars) {
+    size_t at = rng.below(source.size());
+    while (at > 0 && (static_cast<unsigned char>(source[at]) & 0xC0) == 0x80) --at;
+    size_t pos = at;
+    char32_t c = next_code_point(source, pos);
+    if (is_break(c)) continue;
+    std::u32string piece;
+    if (datasets::is_word_alone(c)) {
+      const size_t length = 1 + rng.below(longest);
+      piece += c;
+      while (piece.size() < length && pos < source.size()) {
+        c = next_code_point(source, pos);
+        if (!datasets::is_word_alone(c)) break;
+        piece += c;
+      }
+    } else {
+        // A word of another script counts only where its first letter is drawn: long words are no likelier than short ones.
+      if (at > 0) {
+        size_t before = at - 1;
+        while (before > 0 && (static_cast<unsigned char>(source[before]) & 0xC0) == 0x80) --before;
+        size_t end = before;
+        const char32_t last = next_code_point(source, end);
+        if (!is_break(last) && !datasets::is_word_alone(last)) continue;
+      }
+      for (pos = at; pos < source.size() && piece.size() < 40;) {
+        c = next_code_point(source, pos);
+        if (is_break(c) || datasets::is_word_alone(c)) break;
+        piece += c;
+      }
+    }
+    if (!out.empty() && !(datasets::is_word_alone(out.back()) && datasets::is_word_alone(piece.front()))) out += U' ';
+    out += piece;
+  }
+  return out;
+}
+
 std::pair<std::string, std::string> TrainPages::compose(uint64_t seed, size_t num_chars, size_t num_after) const {
   Rng rng(seed, 21);
   std::u32string text;
+  const bool even = config_.rare_from == "tokenizer";
+  bool unspaced = false;
   if (rng.chance(config_.letters_share)) {
+    unspaced = even;
+    if (even) text = evenly_drawn(num_chars + num_after, rng);
     while (text.size() < num_chars + num_after) text += random_word(rng) + U' ';
   } else {
     const bool shuffled = rng.chance(config_.shuffled_share);
-    const auto& source = texts_[rng.weighted(shares_)];
-    text = to_code_points(shuffled ? scattered_words(source, num_chars + num_after + 64, rng)
+    const size_t which = rng.weighted(shares_);
+    const auto& source = texts_[which];
+    unspaced = unspaced_[which];
+    if (shuffled && unspaced) text = scattered_characters(source, num_chars + num_after + 64, rng);
+    else text = to_code_points(shuffled ? scattered_words(source, num_chars + num_after + 64, rng)
                                    : datasets::passage(source, datasets::TextKind::kProse, num_chars + num_after + 64, seed, 0));
-    if (rng.chance(config_.rare_share)) sprinkle(text, rng.chance(0.5) ? 0.03 : 0.15, rng);
+    if (rng.chance(config_.rare_share)) {
+      const double share = rng.chance(0.5) ? 0.03 : 0.15;
+      even ? sprinkle_evenly(text, share, rng) : sprinkle(text, share, rng);
+    }
   }
   std::u32string after;
   if (text.size() > num_chars) {
     size_t end = num_chars;
-    while (end > num_chars / 2 && text[end] != U' ' && text[end] != U'\n') --end;
+    const auto may_end = [&](size_t at) { return text[at] == U' ' || text[at] == U'\n' || (unspaced && (datasets::is_word_alone(text[at]) || datasets::is_word_alone(text[at - 1]))); };
+    while (end > num_chars / 2 && !may_end(end)) --end;
     after = text.substr(end, num_after);
     text.resize(end);
   }
@@ -190,6 +279,9 @@ train::TrainPage TrainPages::draw(const train::PageRequest& request) const {
   style.hinting = rng.chance(config_.full_hinting_share) ? "light" : "none";
   style.subpixel_positions = rng.chance(config_.subpixel_share) ? 4 : 1;
   style.line_height = rng.chance(0.6) ? 1.0 : rng.uniform(config_.min_line_height, config_.max_line_height);
+  Rng face(request.seed, 24);  // a stream of its own: pages of configs without faces stay as they were
+  style.bold = face.chance(config_.bold_share);
+  style.italic = face.chance(config_.italic_share);
   // The length varies within a batch, so that a page's end is never known beforehand.
   const size_t num_chars = size_t(double(request.num_chars) * rng.uniform(0.85, 1.1));
   const auto [text, after] = compose(mix64(request.seed + 1), std::max<size_t>(4, num_chars), size_t(request.num_continue_chars));

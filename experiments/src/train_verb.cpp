@@ -9,6 +9,7 @@
 #include "fovea/base/file.h"
 #include "fovea/model/cost.h"
 #include "fovea/text/tokenizer.h"
+#include "fovea/train/batcher.h"
 
 namespace fovea::experiments {
 
@@ -16,14 +17,15 @@ train::TrainResult run_train(const TrainConfig& config, const std::function<void
                              const std::function<bool()>& should_stop) {
   validate_fields(config, "train");
   const auto tokenizer = text::Tokenizer::from_file(config.tokenizer);
-  const TrainPages pages(config.pages);
+  const auto alphabet = train::GlyphClasses(tokenizer).code_points();
+  const TrainPages pages(config.pages, alphabet);
   if (config.trainer.validate_every == 0) return train::train(config.trainer, pages, tokenizer, config.tokenizer, on_log, should_stop);
   if (config.pages.valid_text.empty()) throw ConfigError("[train] trainer.validate_every needs pages.valid_text, files that are not trained on");
   TrainPagesConfig of_validation = config.pages;
   of_validation.text = config.pages.valid_text;
   of_validation.text_sha256 = {};
   of_validation.text_share = {};
-  const TrainPages validation(of_validation);
+  const TrainPages validation(of_validation, alphabet);
   return train::train(config.trainer, pages, tokenizer, config.tokenizer, on_log, should_stop, &validation);
 }
 

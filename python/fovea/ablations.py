@@ -44,8 +44,8 @@ def load_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 
 # Columns that say which cells and pages are alike but for the seed, and what is averaged over seeds.
-SEED_GROUP = ("name", "group", "text_kind", "budget", "ratio_asked", "font")
-SEED_METRICS = ("precision", "recall", "char_edit_distance", "bits_per_char_page", "bits_per_char_page_and_text", "bits_per_char_text", "bits_per_char_nothing")
+SEED_GROUP = ("name", "group", "text_kind", "token_form", "budget", "ratio_asked", "font")
+SEED_METRICS = ("precision", "recall", "char_edit_distance", "token_bits_per_char", "bits_per_char_page", "bits_per_char_page_and_text", "bits_per_char_text", "bits_per_char_nothing")
 # Student's t at 97.5 % for 1 to 30 degrees of freedom, then the normal distribution's.
 T_975 = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
@@ -140,10 +140,11 @@ def _over_seeds(rows: Iterable[dict[str, Any]], metric: str) -> tuple[list[float
 
 def ablation_figure(
     rows: list[dict[str, Any]], *, metric: str = "char_edit_distance", text_kinds: Iterable[str] = ("prose", "shuffled-words"), names: Iterable[str] | None = None, title: str = "",
+    token_form: str | None = None,
 ) -> Any:
     """One panel a kind of text, one line a cell: metric against the ratio. Bars: least and largest of the seeds, with one seed the pages' bootstrap.
 
-    Cells that are undertrained are dashed.
+    Cells that are undertrained are dashed. Of cells that were read from vision tokens stored in several forms, token_form says which to draw; without it each one's first.
     """
     from matplotlib.figure import Figure
 
@@ -160,6 +161,8 @@ def ablation_figure(
     for axes, kind in zip(panels, kinds, strict=True):
         for i, name in enumerate(chosen):
             own = [row for row in rows if row["name"] == name and row["text_kind"] == kind]
+            form = token_form if token_form is not None else next((row.get("token_form", "keep") for row in own), "keep")
+            own = [row for row in own if row.get("token_form", "keep") == form]
             if not own:
                 continue
             x, y, low, high = _over_seeds(own, metric)

@@ -54,7 +54,7 @@ TEST(Objective, WhatGoesOnAfterThePageIsTheTextBehindIt) {
   model.continue_token_id = 1;
   config.trainer.objective.task = "both";
   config.trainer.objective.continue_chars = 120;
-  const train::GlyphClasses classes;
+  const train::GlyphClasses classes(tokenizer);
   const auto batch = train::make_batch(pages, tokenizer, classes, config.trainer, model, spec_of(256, 600, 12), 3, 0);
   int64_t go_on = 0;
   for (int64_t b = 0; b < 12; ++b) {

@@ -89,7 +89,7 @@ TEST(Trainer, InputNoiseReplacesInputsAndNothingElse) {
   auto config = miniature_run("x");
   const experiments::TrainPages pages(config.pages);
   const auto tokenizer = text::Tokenizer::from_file(config.tokenizer);
-  const train::GlyphClasses classes;
+  const train::GlyphClasses classes(tokenizer);
   train::BatchSpec spec{};
   spec.side_px = 256, spec.num_chars = 900, spec.num_pages = 6;
   const auto batch = [&](double noise) {

@@ -10,6 +10,7 @@
 #include "fovea/base/file.h"
 #include "fovea/weights/load.h"
 #include "fovea/weights/safetensors.h"
+#include "fovea/weights/quantize.h"
 #include "fovea/weights/save.h"
 #include "fovea/weights/store.h"
 
@@ -288,6 +289,67 @@ TEST_F(Weights, QuantisedTensorsComeBackWithinTheirError) {
     EXPECT_EQ(report[5].relative_error, 0);
     RecordProperty(four ? "int4" : "int8", std::to_string(report[0].relative_error));
   }
+}
+
+TEST_F(Weights, FourBitGroupsOfAnyPowerOfTwo) {
+  const auto wide = torch::randn({6, 384}), ragged = torch::randn({5, 7, 30}), narrow = torch::randn({4, 10});  // 210 columns: no multiple of a group
+  for (const int64_t group : {32, 64, 128, 256, 65536}) {
+    save_weights(folder(), {{"wide", wide}, {"ragged", ragged}, {"narrow", narrow}}, {.quantize = Quantize::kInt4, .int4_group = group});
+    const WeightStore store(folder());
+    EXPECT_EQ(store.entry("wide.scale").shape, (std::vector<int64_t>{6, (384 + group - 1) / group}));
+    EXPECT_EQ(store.entry("ragged.scale").shape, (std::vector<int64_t>{5, (210 + group - 1) / group}));
+    EXPECT_EQ(store.entry("narrow.scale").shape, (std::vector<int64_t>{4, 1}));
+    for (const auto& [name, original] : NamedTensors{{"wide", wide}, {"ragged", ragged}, {"narrow", narrow}}) {
+      const auto back = torch::full_like(original, 9);
+      load_weights({{name, back}}, store, {.allow_unexpected_prefix = {""}});
+      EXPECT_LT(relative_error(back, original), 0.13) << name << " " << group;
+      // Each row again by hand: the nibble of column c with the scale of group c / group.
+      const auto packed = store.tensor(name), scale = store.tensor(name + ".scale").to(torch::kFloat32);
+      const int64_t columns = original.numel() / original.size(0), last = columns - 1;
+      for (const int64_t c : {int64_t(0), std::min(group, last), last}) {
+        const int nibble = c % 2 ? packed[2][c / 2].item<int>() >> 4 : packed[2][c / 2].item<int>() & 15;
+        EXPECT_EQ(back.reshape({-1, columns})[2][c].item<float>(), float(nibble - 8) * scale[2][c / group].item<float>()) << name << " " << group << " " << c;
+      }
+    }
+  }
+  for (const int64_t group : {0, 16, 33, 131072})
+    EXPECT_THROW(save_weights(folder(), {{"wide", wide}}, {.quantize = Quantize::kInt4, .int4_group = group}), ConfigError) << group;
+  // Scales that no group gives are refused.
+  save_weights(folder(), {{"w", torch::zeros({2, 100}, torch::kUInt8)}, {"w.scale", torch::ones({2, 5}, torch::kFloat16)}});
+  EXPECT_THAT(error_of([&] { load_weights({{"w", torch::zeros({2, 200})}}, WeightStore(folder())); }), HasSubstr("scale must be F16 or F32 [2, 7]"));
+}
+
+TEST_F(Weights, GroupFollowsFromTheNumberOfScales) {
+  for (int64_t columns = 2; columns < 3000; columns += 2)
+    for (int64_t group = 32; group <= 4096; group *= 2) {
+      const int64_t found = int4_group_of(columns, num_int4_groups(columns, group));
+      if (columns > group) EXPECT_EQ(found, group) << columns;
+      else EXPECT_GE(found, columns);
+    }
+  EXPECT_EQ(int4_group_of(200, 5), 0);
+}
+
+TEST_F(Weights, WhatIsRoundedAsStoredIsStoredWithoutError) {
+  torch::manual_seed(4);
+  auto mixed = torch::randn({40, 210}) * torch::logspace(-9, 3, 40).reshape({40, 1});  // from below float16's normal numbers
+  mixed[7].zero_();
+  mixed[8][3] = -1000;  // one value that takes the whole range
+  for (const int64_t bits : {8, 4})
+    for (const int64_t group : {32, 128, 256}) {
+      for (const auto& original : {mixed, torch::randn({9, 7}), torch::randn({3, 1})}) {
+        const auto rounded = round_as_stored(original, bits, group);
+        EXPECT_TRUE(rounded.equal(round_as_stored(rounded, bits, group))) << bits << " " << group;
+        const SaveOptions options{.quantize = bits == 8 ? Quantize::kInt8 : Quantize::kInt4, .int4_group = group};
+        save_weights(folder(), {{"w", rounded}}, options);
+        const auto back = torch::full_like(rounded, 9);
+        EXPECT_EQ(load_weights({{"w", back}}, WeightStore(folder())).num_dequantized, 1);
+        EXPECT_TRUE(back.equal(rounded)) << bits << " " << group << " " << (back - rounded).abs().max();
+      }
+      const auto plain = torch::randn({64, 512});
+      const double error = relative_error(round_as_stored(plain, bits, group), plain);
+      EXPECT_LT(error, bits == 8 ? 0.01 : 0.12) << group;  // a step of 2.7 (group of 128) to 3.1 sigma / 8, / sqrt(12)
+      EXPECT_GT(error, bits == 8 ? 0.003 : 0.06) << group;
+    }
 }
 
 TEST_F(Weights, QuantisedLayoutIsAsDocumented) {

@@ -87,7 +87,8 @@ PageFlops page_flops(const ModelConfig& c, int64_t side_px, int64_t num_text_tok
     out.compressor = compressor_flops(e.compressor, patches, in);
     out.global = double(e.clip.depth) * block(tokens, tokens, double(e.clip.width), double(e.clip.mlp_width)) +
                  (channels == double(e.clip.width) ? 0 : linear(tokens, channels, double(e.clip.width))) +
-                 linear(tokens, double(e.clip.width) + channels, double(c.decoder.hidden_size));
+                 linear(tokens, double(e.clip.width) + channels, double(c.decoder.hidden_size)) +
+                 2 * linear(tokens, double(c.decoder.hidden_size), double(e.token_width));
   }
   out.decoder = decoder_flops(c.decoder, grid * (grid + 1) + 1 + text, text);
   return out;

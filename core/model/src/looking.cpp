@@ -34,7 +34,7 @@ Sequence prompt_of(Reader& reader, const VisionTokens& page, const std::string& 
   const auto& config = reader.config();
   const auto embedded = [&](const std::vector<int64_t>& ids) { return decoder.embed(at::tensor(ids, at::kLong).to(reader.device()).unsqueeze(0)); };
   const auto begin = embedded({config.decoder.bos_token_id});
-  const auto vision = page.sequence.to(reader.device(), begin.scalar_type()).unsqueeze(0);
+  const auto vision = reader.model()->decoder_input(page.sequence.to(reader.device(), begin.scalar_type())).unsqueeze(0);
   if (config.sequence != "begin-vision-prompt") {
     if (!prompt.empty()) throw ConfigError("[look_back] " + config.name + " reads pages without a prompt, got '" + prompt + "'");
     return {at::cat({vision, begin}, 1), 0};
@@ -62,8 +62,8 @@ Looking look_back(Reader& reader, const VisionTokens& page, const std::vector<in
   torch::NoGradGuard no_grad;
   const auto& config = reader.config().decoder;
   if (ids.empty()) throw ConfigError("[look_back] the text has no token");
-  if (page.sequence.dim() != 2 || page.sequence.size(1) != config.hidden_size)
-    throw ShapeError("[look_back] vision tokens must be [positions, " + std::to_string(config.hidden_size) + "], got " + c10::str(page.sequence.sizes()));
+  if (page.sequence.dim() != 2 || page.sequence.size(1) != reader.model()->kept_width())
+    throw ShapeError("[look_back] vision tokens must be [positions, " + std::to_string(reader.model()->kept_width()) + "], got " + c10::str(page.sequence.sizes()));
   const auto grid = positions_of_grid(page);
   const int64_t num_positions = page.num_vision_tokens() + page.rows + page.mosaic_rows + 1;  // tokens, a separator a row, one at the end
   if (page.sequence.size(0) != num_positions)

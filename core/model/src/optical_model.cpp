@@ -151,7 +151,7 @@ VisionTokens Reader::encode(const image::Views& views) {
     std::vector<at::Tensor> parts;
     constexpr int64_t kAtOnce = 4;  // tiles: attention over a view's patches takes hundreds of MB each on a CPU
     for (int64_t first = 0; first < bytes.size(0); first += kAtOnce)
-      parts.push_back(model_->encoder(vision::pixels_from_bytes(bytes.slice(0, first, first + kAtOnce), config_.encoder, dtype_)).tokens);
+      parts.push_back(model_->encoder(vision::pixels_from_bytes(bytes.slice(0, first, first + kAtOnce), config_.encoder, dtype_)).kept);
     return at::cat(parts, 0);
   };
   const auto global = tokens_of({&views.global})[0];

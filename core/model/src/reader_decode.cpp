@@ -28,10 +28,10 @@ int64_t Reader::submit(const VisionTokens& tokens, const decoder::GenerateConfig
   torch::NoGradGuard no_grad;
   const bool prompted = config_.sequence == "begin-vision-prompt";
   if (!prompted && !prompt.empty()) throw ConfigError("[decode] " + config_.name + " reads pages without a prompt, got '" + prompt + "'");
-  if (tokens.sequence.dim() != 2 || tokens.sequence.size(1) != config_.decoder.hidden_size)
-    throw ShapeError("[decode] vision tokens must be [positions, " + std::to_string(config_.decoder.hidden_size) + "] for " + config_.name + ", got " +
+  if (tokens.sequence.dim() != 2 || tokens.sequence.size(1) != model_->kept_width())
+    throw ShapeError("[decode] vision tokens must be [positions, " + std::to_string(model_->kept_width()) + "] for " + config_.name + ", got " +
                      c10::str(tokens.sequence.sizes()));
-  const auto vision = tokens.sequence.to(device_, dtype_);  // [P, D]
+  const auto vision = model_->decoder_input(tokens.sequence.to(device_, dtype_));  // [P, D]
   const auto embedded = [&](const std::vector<int64_t>& ids) { return model_->decoder->embed(at::tensor(ids, at::kLong).to(device_)); };
   decoder::Request request;
   const size_t positions = size_t(vision.size(0));

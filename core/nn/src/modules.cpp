@@ -3,6 +3,9 @@
 #include <ATen/Context.h>
 
 #include <cmath>
+#include <map>
+#include <mutex>
+#include <tuple>
 
 #include "fovea/base/error.h"
 #include "fovea/cuda/grid_attention.h"
@@ -69,13 +72,29 @@ Rotary Rotary::line(int64_t first, int64_t count, int64_t head_dim, double theta
   return {angles.cos().contiguous(), angles.sin().contiguous()};
 }
 
-Rotary Rotary::grid(int64_t height, int64_t width, int64_t head_dim, double theta, const at::Device& device) {
+static Rotary grid_angles(int64_t height, int64_t width, int64_t head_dim, double theta, const at::Device& device) {
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
   const auto frequencies = inverse_frequencies(head_dim / 4, theta, device);  // [d/4] for each axis
   const auto y = (at::arange(height, options).unsqueeze(1) * frequencies).unsqueeze(1).expand({height, width, head_dim / 4});
   const auto x = (at::arange(width, options).unsqueeze(1) * frequencies).unsqueeze(0).expand({height, width, head_dim / 4});
   const auto angles = at::cat({y, x}, -1).reshape({height * width, head_dim / 2});
   return {angles.cos().contiguous(), angles.sin().contiguous()};
+}
+
+// A dozen launches on a GPU for every layer of every step, and pages come in few sizes: kept. The store is never taken down, so that no tensor outlives its device.
+Rotary Rotary::grid(int64_t height, int64_t width, int64_t head_dim, double theta, const at::Device& device) {
+  if (!device.is_cuda() || at::InferenceMode::is_enabled()) return grid_angles(height, width, head_dim, theta, device);
+  using Key = std::tuple<int64_t, int64_t, int64_t, double, int>;
+  static auto& store = *new std::map<Key, Rotary>;
+  static auto& mutex = *new std::mutex;
+  const Key key{height, width, head_dim, theta, int(device.index())};
+  const std::lock_guard<std::mutex> lock(mutex);
+  const auto found = store.find(key);
+  if (found != store.end()) return found->second;
+  const auto made = grid_angles(height, width, head_dim, theta, device);
+  if (store.size() >= 64) store.clear();
+  store.emplace(key, made);
+  return made;
 }
 
 at::Tensor rotate(const at::Tensor& x, const Rotary& rotary) {

@@ -4,18 +4,35 @@
 
 #include "fovea/base/error.h"
 #include "fovea/base/random.h"
+#include "fovea/base/utf8.h"
 #include "fovea/model/optical_model.h"
 #include "fovea/model/text_encoder.h"
 #include "fovea/vision/encoder.h"
 
 namespace fovea::train {
 
-GlyphClasses::GlyphClasses() {
-  for (char32_t c = 0x21; c <= 0x7E; ++c) code_points_.push_back(c);
-  for (char32_t c = 0xA1; c <= 0x17F; ++c)
-    if (c != 0xAD) code_points_.push_back(c);
-  for (char32_t c : U"\u2010\u2011\u2012\u2013\u2014\u2015\u2018\u2019\u201A\u201C\u201D\u201E\u2020\u2021\u2022\u2026\u2030\u2032\u2033\u2039\u203A\u20AC\u2122\u2212")
-    if (c != 0) code_points_.push_back(c);
+// White space, control characters and what only changes how others look: nothing of them stands on a page.
+static bool leaves_no_ink(char32_t c) {
+  return c <= 0x20 || (c >= 0x7F && c <= 0xA0) || c == 0xAD || c == 0x1680 || c == 0x180E || (c >= 0x2000 && c <= 0x200F) || (c >= 0x2028 && c <= 0x202F) || (c >= 0x205F && c <= 0x206F) ||
+         c == 0x3000 || (c >= 0xD800 && c < 0xF900) || (c >= 0xFE00 && c <= 0xFE0F) || c == 0xFEFF || (c >= 0xFFF0 && c <= 0xFFFF);
+}
+
+GlyphClasses::GlyphClasses(const text::Tokenizer& tokenizer) {
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    std::string bytes;
+    try {
+      bytes = tokenizer.token_bytes(id);
+    } catch (const ConfigError&) {
+      continue;  // vocabularies have holes
+    }
+    if (bytes.empty() || bytes.size() > 4 || find_invalid_utf8(bytes) != std::string::npos) continue;
+    size_t end = 0;
+    const char32_t c = next_code_point(bytes, end);
+    // An entry may be there and never be reached by the merges.
+    if (end == bytes.size() && !leaves_no_ink(c) && tokenizer.encode(bytes, /*match_added_tokens=*/false).size() == 1) code_points_.push_back(c);
+  }
+  std::sort(code_points_.begin(), code_points_.end());
+  code_points_.erase(std::unique(code_points_.begin(), code_points_.end()), code_points_.end());
   for (size_t i = 0; i < code_points_.size(); ++i) index_[code_points_[i]] = int64_t(i);
 }
 
@@ -169,6 +186,23 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
     }
   }
   return batch;
+}
+
+static Batch mapped(Batch batch, const std::function<at::Tensor(const at::Tensor&)>& f) {
+  for (at::Tensor* t : {&batch.pixels, &batch.before, &batch.inputs, &batch.targets, &batch.positions, &batch.place_cell, &batch.place_offset,
+                        &batch.glyph_class, &batch.glyph_xy})
+    *t = f(*t);
+  if (batch.source_ids.defined()) batch.source_ids = f(batch.source_ids);
+  return batch;
+}
+
+Batch to_device(Batch batch, const at::Device& device) {
+  if (!device.is_cuda()) return batch;
+  return mapped(std::move(batch), [&](const at::Tensor& t) { return t.to(device, /*non_blocking=*/true); });
+}
+
+Batch pinned(Batch batch) {
+  return mapped(std::move(batch), [](const at::Tensor& t) { return t.pin_memory(); });
 }
 
 Batcher::Batcher(Make make, int64_t first_step, int64_t prefetch, int64_t workers, Control control)

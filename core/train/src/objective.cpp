@@ -35,13 +35,11 @@ ObjectiveImpl::ObjectiveImpl(model::OpticalModel m, const ObjectiveConfig& confi
     offset_readout = register_module("offset_readout", nn::Linear(c.decoder.hidden_size, 64, true, factory));
 }
 
-// Mean over the chosen rows of a [N] tensor; an empty choice gives 0.
-static at::Tensor masked_mean(const at::Tensor& values, const at::Tensor& mask) {
-  const auto weights = mask.to(at::kFloat);
-  return (values.to(at::kFloat) * weights).sum() / at::clamp_min(weights.sum(), 1.0);
-}
+// How many labels are none of those that cross_entropy leaves out (whose loss is 0, and which are never correct); at least 1.
+static at::Tensor num_asked(const at::Tensor& labels) { return at::clamp_min((labels >= 0).sum(), 1).to(at::kFloat); }
+static at::Tensor mean_of(const at::Tensor& values, const at::Tensor& count) { return values.sum(at::kFloat) / count; }
 
-at::Tensor ObjectiveImpl::probe_loss(GlyphProbe& probe, const at::Tensor& features, int64_t n, const Batch& batch, int64_t side_px, at::Tensor& accuracy) {
+at::Tensor ObjectiveImpl::probe_loss(GlyphProbe& probe, const at::Tensor& features, int64_t n, const Batch& batch, const at::Tensor& count, int64_t side_px, at::Tensor& accuracy) {
   // features [B, n*n, D]; the cell under a glyph's centre and the place inside it
   const double cell_px = double(side_px) / double(n);
   const auto cell = batch.glyph_xy / cell_px;                     // [B, Q, 2]
@@ -51,11 +49,9 @@ at::Tensor ObjectiveImpl::probe_loss(GlyphProbe& probe, const at::Tensor& featur
   const auto base = at::arange(features.size(0), flat.options()).unsqueeze(1) * double(n * n);
   const auto picked = features.flatten(0, 1).index_select(0, (flat + base).flatten().to(at::kLong));
   const auto logits = probe(picked, offset);
-  const auto labels = batch.glyph_class.flatten();
-  const auto valid = labels >= 0;
-  const auto [loss, correct] = cuda::cross_entropy(logits, labels);
-  accuracy = masked_mean(correct.detach(), valid);
-  return masked_mean(loss, valid);
+  const auto [loss, correct] = cuda::cross_entropy(logits, batch.glyph_class.flatten());
+  accuracy = mean_of(correct, count);
+  return mean_of(loss, count);
 }
 
 void ObjectiveImpl::set_teacher(model::OpticalModel teacher, const SequenceIds& around) {
@@ -84,12 +80,14 @@ ObjectiveImpl::Read ObjectiveImpl::read(model::OpticalModel& of, vision::Encoder
   const auto embedded = of->decoder->embed(inputs);  // [B, T, D]
   std::vector<at::Tensor> parts;
   if (before.size(0) > 0) parts.push_back(of->decoder->embed(before).unsqueeze(0).expand({inputs.size(0), before.size(0), embedded.size(2)}));
-  parts.push_back(out.encoded.sequence.to(embedded.scalar_type()));
+  parts.push_back(of->decoder_input(out.encoded.sequence).to(embedded.scalar_type()));
   parts.push_back(embedded);
   out.first = before.size(0);
   out.end = out.first + out.encoded.sequence.size(1);
   const auto hidden = of->decoder->forward(at::cat(parts, 1), nullptr, &out.taps);
-  out.text = hidden.slice(1, out.end).flatten(0, 1).index_select(0, positions);
+  // b * T + t among the text's positions is b * (end + T) + end + t among all: rows of the whole, so that the text's part is not copied out first.
+  out.rows = positions + (at::floor_divide(positions, inputs.size(1)) + 1) * out.end;
+  out.text = hidden.flatten(0, 1).index_select(0, out.rows);
   return out;
 }
 
@@ -119,11 +117,13 @@ LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader) {
   LossParts parts;
   const auto zero = at::zeros({}, at::TensorOptions().device(batch.pixels.device()).dtype(at::kFloat));
   parts.total = parts.reader_loss = parts.reader_accuracy = parts.probe_accuracy = parts.patch_probe_accuracy = parts.guide_accuracy = parts.distance = zero;
+  at::Tensor num_glyphs;
+  if (token_probe || patch_probe) num_glyphs = num_asked(batch.glyph_class);
   if (token_probe)
-    parts.total = parts.total + config_.probe * probe_loss(token_probe, encoded.tokens, side / encoder_config.stride_px(), batch, side, parts.probe_accuracy);
+    parts.total = parts.total + config_.probe * probe_loss(token_probe, encoded.tokens, side / encoder_config.stride_px(), batch, num_glyphs, side, parts.probe_accuracy);
   if (patch_probe)
     parts.total = parts.total + config_.patch_probe * probe_loss(patch_probe, encoded.patches.flatten(2).transpose(1, 2),
-                                                                side / encoder_config.sam.patch_px, batch, side, parts.patch_probe_accuracy);
+                                                                side / encoder_config.sam.patch_px, batch, num_glyphs, side, parts.patch_probe_accuracy);
   if (!with_reader) return parts;
   decoder::Taps wanted;
   if (config_.guide > 0) wanted.qk_layer = config_.guide_layer, wanted.hidden_layer = config_.guide_layer - 1;
@@ -153,25 +153,27 @@ LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader) {
     parts.total = parts.total + config_.distill * distance;
   }
   if (config_.guide > 0) {
-    // Four heads of one layer look at the token under the next glyph.
+    // Four heads of one layer look at the token under the next glyph. Heads that share a key head are rows of one product, over all of the text's positions:
+    // those without a place are left out by cross_entropy.
     const auto& c = model->config.decoder;
     const int64_t heads = std::min<int64_t>(4, c.num_attention_heads), share = c.num_attention_heads / c.num_key_value_heads;
-    const auto valid = batch.place_cell >= 0;
+    const int64_t pages = batch.inputs.size(0), width = batch.inputs.size(1), d = c.head_dim;
+    const auto num_places = num_asked(batch.place_cell);
+    const auto place = at::full({pages * width}, -1, batch.place_cell.options()).scatter_(0, batch.positions, batch.place_cell);
     at::Tensor guide = zero;
-    for (int64_t h = 0; h < heads; ++h) {
-      const auto q = out.taps.q.select(1, h).slice(1, out.end);         // [B, T, d]
-      const auto k = out.taps.k.select(1, h / share).slice(1, out.first, out.end);
-      const auto scores = (at::bmm(q, k.transpose(1, 2)) * (1.0 / std::sqrt(double(c.head_dim)))).flatten(0, 1).index_select(0, batch.positions);  // [M, P]
-      const auto [head_loss, hit] = cuda::cross_entropy(scores, batch.place_cell);
-      guide = guide + masked_mean(head_loss, valid) / double(heads);
-      if (h == 0) parts.guide_accuracy = masked_mean(hit.detach(), valid);
+    for (int64_t first = 0; first < heads; first += share) {
+      const int64_t n = std::min(share, heads - first);
+      const auto q = out.taps.q.slice(1, first, first + n).slice(2, out.end).transpose(1, 2).reshape({pages, width * n, d});  // [B, T n, d]
+      const auto k = out.taps.k.select(1, first / share).slice(1, out.first, out.end);                                        // [B, P, d]
+      const auto scores = at::baddbmm(at::zeros({1}, q.options()), q, k.transpose(1, 2), /*beta=*/0, /*alpha=*/1.0 / std::sqrt(double(d)));
+      const auto [loss, hit] = cuda::cross_entropy(scores.flatten(0, 1), place.unsqueeze(1).expand({pages * width, n}).reshape({-1}));
+      guide = guide + mean_of(loss, num_places) / double(heads);
+      if (first == 0) parts.guide_accuracy = mean_of(hit.view({pages * width, n}).select(1, 0), num_places);
     }
     if (offset_readout) {
-      const auto at_text = out.taps.hidden.slice(1, out.end).flatten(0, 1).index_select(0, batch.positions);
-      const auto readout = offset_readout(at_text);  // [M, 64]
-      const auto x = cuda::cross_entropy(readout.slice(1, 0, 32).contiguous(), at::floor_divide(batch.place_offset, 32));
-      const auto y = cuda::cross_entropy(readout.slice(1, 32).contiguous(), batch.place_offset.remainder(32));
-      guide = guide + config_.guide_offset * (masked_mean(x.loss, valid) + masked_mean(y.loss, valid));
+      const auto readout = offset_readout(out.taps.hidden.flatten(0, 1).index_select(0, out.rows));  // [M, 64]: 32 for x, then 32 for y
+      const auto both = at::stack({at::floor_divide(batch.place_offset, 32), batch.place_offset.remainder(32)}, 1).masked_fill((batch.place_cell < 0).unsqueeze(1), -1);
+      guide = guide + config_.guide_offset * mean_of(cuda::cross_entropy(readout.view({-1, 32}), both.flatten()).loss, num_places);
     }
     parts.total = parts.total + config_.guide * guide;
   }

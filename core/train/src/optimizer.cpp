@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "fovea/base/error.h"
+#include "fovea/weights/quantize.h"
 
 #ifdef FOVEA_WITH_NCCL
 #include <ATen/cuda/CUDAGraph.h>
@@ -32,6 +33,12 @@ static bool goes_to_muon(const std::string& name, const at::Tensor& p) {
   for (const char* word : {"embed_tokens", "lm_head", "position_embedding", "pos_embed", "rel_pos", "lora_"})
     if (name.find(word) != std::string::npos) return false;
   return true;
+}
+
+void check_optimizer(const OptimizerConfig& config) {
+  if (config.weight_bits != 0 && config.weight_bits != 4 && config.weight_bits != 8)
+    throw ConfigError("[train] optimizer.weight_bits must be 0, 4 or 8, got " + std::to_string(config.weight_bits));
+  weights::check_int4_group(config.weight_group, "[train] optimizer.weight_group");
 }
 
 /// Buffers that stay where they are, and the launches between them.
@@ -66,6 +73,7 @@ FlatOptimizer::FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor
                              at::ScalarType dtype)
     : config_(config) {
   torch::NoGradGuard no_grad;
+  check_optimizer(config);
   struct Entry {
     std::string name;
     at::Tensor tensor;
@@ -74,7 +82,7 @@ FlatOptimizer::FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor
   };
   std::vector<Entry> entries;
   for (const auto& [name, p] : parameters) {
-    const bool muon = goes_to_muon(name, p);
+    const bool muon = config.matrices == "muon" && goes_to_muon(name, p);
     entries.push_back({name, p, muon, muon ? p.size(0) : 0, muon ? p.numel() / p.size(0) : 0});
   }
   std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
@@ -91,7 +99,12 @@ FlatOptimizer::FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor
     }
     places_.push_back({e.name, e.tensor.sizes().vec(), total});
     total += e.tensor.numel();
+    add_rounded_range(places_.back());
   }
+  if (config.weight_bits > 0 && rounded_ranges_.empty())
+    throw ConfigError("[train] optimizer.weight_bits = " + std::to_string(config.weight_bits) + " finds no matrix of the model that is trained (adapters are not stored in fewer bits)");
+  rounding_ = config.weight_bits > 0 && config.weight_bits_from <= 0;
+  rounding_state_ = at::full({1}, rounding_ ? 1.0 : 0.0, at::kFloat);
   const auto device = entries.front().tensor.device();
   const auto f32 = at::TensorOptions().device(device).dtype(at::kFloat);
   master_ = at::empty({total}, f32);
@@ -108,7 +121,7 @@ FlatOptimizer::FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor
     p.mutable_grad() = grad_.narrow(0, places_[i].offset, p.numel()).view(places_[i].shape);
     p.set_requires_grad(true);
   }
-  publish();
+  write_live();
   if (config.cuda_graph && device.is_cuda() && !groups_.empty()) {
 #ifdef FOVEA_WITH_NCCL
     graph_ = std::make_unique<MuonGraph>();
@@ -123,8 +136,41 @@ FlatOptimizer::FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor
 FlatOptimizer::~FlatOptimizer() = default;
 
 void FlatOptimizer::publish() {
+  if (config_.weight_bits > 0) rounding_ = rounding_state_.item<float>() > 0;
+  write_live();
+}
+
+void FlatOptimizer::add_rounded_range(const Place& place) {
+  if (config_.weight_bits == 0 || place.shape.size() < 2 || place.name.rfind("model.", 0) != 0) return;
+  int64_t rows = place.shape[0], columns = 1;
+  for (size_t i = 1; i < place.shape.size(); ++i) columns *= place.shape[i];
+  if (rows * columns == 0) return;
+  const int64_t bits = weights::stored_bits(config_.weight_bits, columns);
+  // Rows of whole groups are as good as more rows of one group.
+  if (bits == 4 && columns % config_.weight_group == 0) rows *= columns / config_.weight_group, columns = config_.weight_group;
+  if (!rounded_ranges_.empty()) {
+    auto& last = rounded_ranges_.back();
+    if (last.columns == columns && last.bits == bits && last.offset + last.rows * last.columns == place.offset) {
+      last.rows += rows;
+      return;
+    }
+  }
+  rounded_ranges_.push_back({place.offset, rows, columns, bits});
+}
+
+/// Of the master's matrices into out, a flat buffer like it.
+void FlatOptimizer::round(const at::Tensor& out) const {
+  for (const auto& range : rounded_ranges_) {
+    const int64_t size = range.rows * range.columns;
+    const auto values = master_.narrow(0, range.offset, size).view({range.rows, range.columns});
+    out.narrow(0, range.offset, size).view({range.rows, range.columns}).copy_(weights::round_as_stored(values, range.bits, config_.weight_group));
+  }
+}
+
+void FlatOptimizer::write_live() {
   torch::NoGradGuard no_grad;
   live_.copy_(master_);
+  if (rounding_) round(live_);
 }
 
 void FlatOptimizer::accumulate() {
@@ -134,7 +180,7 @@ void FlatOptimizer::accumulate() {
   grad_.zero_();
 }
 
-at::Tensor FlatOptimizer::step(double rate, const std::function<void(at::Tensor&)>& reduce, int64_t num_batches) {
+at::Tensor FlatOptimizer::step(double rate, const std::function<void(at::Tensor&)>& reduce, int64_t num_batches, double progress) {
   torch::NoGradGuard no_grad;
   num_steps_ += 1;
   auto grad = grad_.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
@@ -185,23 +231,39 @@ at::Tensor FlatOptimizer::step(double rate, const std::function<void(at::Tensor&
     auto values = master_.narrow(0, group.offset, size);
     values.mul_(1 - rate * config_.muon_weight_decay).add_(direction.flatten(), -matched);
   }
-  live_.copy_(master_);
+  if (config_.weight_bits > 0 && !rounding_ && progress >= config_.weight_bits_from) {
+    rounding_ = true;
+    rounding_state_.fill_(1);
+  }
+  write_live();
   grad_.zero_();
   return norm;
 }
 
-weights::NamedTensors FlatOptimizer::master_tensors() const {
+weights::NamedTensors FlatOptimizer::named_views(const at::Tensor& flat) const {
   weights::NamedTensors out;
   for (const auto& place : places_) {
     int64_t size = 1;
     for (int64_t s : place.shape) size *= s;
-    out.emplace_back(place.name, master_.narrow(0, place.offset, size).view(place.shape));
+    out.emplace_back(place.name, flat.narrow(0, place.offset, size).view(place.shape));
   }
   return out;
 }
 
+weights::NamedTensors FlatOptimizer::master_tensors() const { return named_views(master_); }
+
+weights::NamedTensors FlatOptimizer::model_tensors() const {
+  if (!rounding_) return named_views(master_);
+  torch::NoGradGuard no_grad;
+  const auto copy = master_.clone();
+  round(copy);
+  return named_views(copy);
+}
+
 weights::NamedTensors FlatOptimizer::state_tensors() {
-  return {{"moment1", moment1_}, {"moment2", moment2_}, {"momentum", momentum_}};
+  weights::NamedTensors out = {{"moment1", moment1_}, {"moment2", moment2_}, {"momentum", momentum_}};
+  if (config_.weight_bits > 0) out.emplace_back("rounding", rounding_state_);
+  return out;
 }
 
 }  // namespace fovea::train

@@ -48,32 +48,14 @@ struct Meters {
   }
 };
 
-// Pages and tokens of the batch on the device. Pinned memory lets the copies run beside the arithmetic.
-Batch to_device(Batch batch, const at::Device& device) {
-  if (!device.is_cuda()) return batch;
-  for (at::Tensor* t : {&batch.pixels, &batch.before, &batch.inputs, &batch.targets, &batch.positions, &batch.place_cell, &batch.place_offset,
-                        &batch.glyph_class, &batch.glyph_xy})
-    *t = t->to(device, /*non_blocking=*/true);
-  if (batch.source_ids.defined()) batch.source_ids = batch.source_ids.to(device, /*non_blocking=*/true);
-  return batch;
-}
-
-Batch pinned(Batch batch) {
-  for (at::Tensor* t : {&batch.pixels, &batch.before, &batch.inputs, &batch.targets, &batch.positions, &batch.place_cell, &batch.place_offset,
-                        &batch.glyph_class, &batch.glyph_xy})
-    *t = t->pin_memory();
-  if (batch.source_ids.defined()) batch.source_ids = batch.source_ids.pin_memory();
-  return batch;
-}
-
 double measure_chars_per_token(const PageSource& source, const text::Tokenizer& tokenizer, int64_t side_px) {
-  size_t bytes = 0, tokens = 0;
+  size_t chars = 0, tokens = 0;
   for (uint64_t i = 0; i < 4; ++i) {
     const auto page = source.draw({side_px, 1500, 0x5eed + i});
-    bytes += page.text.size();
+    chars += size_t(std::count_if(page.text.begin(), page.text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
     tokens += tokenizer.encode(page.text, false).size();
   }
-  return std::max(1.0, double(bytes) / double(std::max<size_t>(1, tokens)));
+  return std::max(0.1, double(chars) / double(std::max<size_t>(1, tokens)));
 }
 
 // What must agree between a checkpoint and the config that goes on from it.
@@ -96,6 +78,7 @@ model::ModelConfig model_of(const TrainerConfig& config) {
 }
 
 void check_start(const TrainerConfig& config) {
+  check_optimizer(config.optimizer);
   model::OpticalModel network(model_of(config), nn::Factory{at::kMeta, at::kFloat});
   if (!config.init.empty()) init_from(network, config.init, config.init_skip, config.init_only, /*check_alone=*/true);
   else if (!config.init_skip.empty() || !config.init_only.empty())
@@ -256,7 +239,7 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
     for (int64_t side : *list)
       if (side % stride != 0) throw ConfigError("[train] page sides must be multiples of " + std::to_string(stride) + ", got " + std::to_string(side));
   sequence_ids(config, model_config, tokenizer);  // says what is wrong with the prompt or the task
-  const GlyphClasses classes;
+  const GlyphClasses classes(tokenizer);
   const nn::Factory on_cpu{at::kCPU, at::kFloat};
   model::OpticalModel network(model_config, on_cpu);
   Objective objective(network, config.objective, classes.size(), on_cpu);
@@ -387,7 +370,7 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
     fs::rename(temporary, checkpoint);
     fs::remove_all(old);
     // The model alone, as readers load it.
-    saver.save(optimizer.master_tensors(), config.out + "/model", config.out + "/adapters");
+    saver.save(optimizer.model_tensors(), config.out + "/model", config.out + "/adapters");
   };
 
   std::ofstream log;
@@ -429,7 +412,7 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
       flops += 3e-15 * double(spec.num_pages) * model::page_flops(model_config, spec.side_px, text_of_page).total();
       if (teacher_share > 0 && with_reader) flops += 3e-15 * teacher_share * double(spec.num_pages) * model::page_flops(teacher_config, spec.side_px, text_of_page).total();
     }
-    const auto norm = optimizer.step(learning_rate(config.optimizer, step, now), [&](at::Tensor& g) { communicator->all_reduce(g); }, micro);
+    const auto norm = optimizer.step(learning_rate(config.optimizer, step, now), [&](at::Tensor& g) { communicator->all_reduce(g); }, micro, now);
     for (const auto& p : parts)
       meters.add({p.total, p.reader_loss, p.reader_accuracy, p.probe_accuracy, p.patch_probe_accuracy, p.guide_accuracy, p.distance, norm,
                   at_level ? p.reader_accuracy : at::zeros_like(p.reader_accuracy), at_level ? at::ones_like(p.reader_accuracy) : at::zeros_like(p.reader_accuracy)});
@@ -501,7 +484,7 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
         line["valid_accuracy"] = accuracy;
         if (loss < best_loss) {
           best_loss = loss, best_step = step;
-          if (rank == 0) saver.save(optimizer.master_tensors(), config.out + "/best", config.out + "/best-adapters");
+          if (rank == 0) saver.save(optimizer.model_tensors(), config.out + "/best", config.out + "/best-adapters");
         }
         line["best_step"] = best_step;
       }

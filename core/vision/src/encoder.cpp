@@ -5,6 +5,7 @@
 
 #include "fovea/base/error.h"
 #include "fovea/cuda/ops.h"
+#include "fovea/vision/token_form.h"
 
 namespace fovea::vision {
 
@@ -32,6 +33,10 @@ DeepEncoderImpl::DeepEncoderImpl(const EncoderConfig& c, int64_t decoder_width, 
   projector = register_module("projector", Projector(c.clip.width + channels, decoder_width, c.projector_bias, factory));
   image_newline = register_parameter("image_newline", factory.empty({decoder_width}));
   view_seperator = register_parameter("view_seperator", factory.empty({decoder_width}));
+  if (c.token_width > 0) {
+    token_narrow = register_module("token_narrow", nn::Linear(decoder_width, c.token_width, false, factory));
+    token_widen = register_module("token_widen", nn::Linear(c.token_width, decoder_width, false, factory));
+  }
 }
 
 at::Tensor DeepEncoderImpl::patches(const at::Tensor& pixels) {
@@ -51,10 +56,24 @@ EncoderOutput DeepEncoderImpl::from_patches(const at::Tensor& patches) {
   const auto global = vision_model(local, grid);                                   // [B, g*g, D_clip]
   out.tokens = projector(at::cat({global, local}, -1));
   if (config.output_norm) out.tokens = cuda::rms_norm(out.tokens, {}, 1e-6);
-  const int64_t width = out.tokens.size(2);
-  out.sequence = at::cat({with_row_separators(out.tokens.view({batch, grid, grid, width}), image_newline), view_seperator.expand({batch, 1, width})}, 1);
+  out.kept = narrowed(out.tokens);
+  out.tokens = widened(out.kept);
+  const int64_t width = out.kept.size(2);
+  out.sequence = at::cat({with_row_separators(out.kept.view({batch, grid, grid, width}), narrowed(image_newline)), narrowed(view_seperator).expand({batch, 1, width})}, 1);
   return out;
 }
+
+at::Tensor DeepEncoderImpl::narrowed(const at::Tensor& x) const {
+  return rounded_tokens(token_narrow ? cuda::rms_norm(token_narrow(x), {}, 1e-6) : x, config.token_form);
+}
+
+at::Tensor DeepEncoderImpl::widened(const at::Tensor& kept) const {
+  if (!token_widen) return kept;
+  const auto wide = token_widen(kept);
+  return config.output_norm ? cuda::rms_norm(wide, {}, 1e-6) : wide;
+}
+
+int64_t DeepEncoderImpl::kept_width() const { return token_narrow ? config.token_width : image_newline.size(0); }
 
 at::Tensor with_row_separators(const at::Tensor& tokens, const at::Tensor& separator) {
   const int64_t batch = tokens.size(0), height = tokens.size(1), width = tokens.size(2), channels = tokens.size(3);
@@ -68,17 +87,18 @@ at::Tensor DeepEncoderImpl::sequence(const at::Tensor& global, const at::Tensor&
     return side;
   };
   if (global.dim() != 2 || (tiles.defined() && (tiles.dim() != 3 || tiles.size(0) != rows * columns || tiles.size(2) != global.size(1))))
-    throw ShapeError("[DeepEncoder.sequence] needs global [g*g, D] and tiles [" + std::to_string(rows) + " * " + std::to_string(columns) + ", t*t, D], got " +
+    throw ShapeError("[DeepEncoder.sequence] needs global [g*g, W] and tiles [" + std::to_string(rows) + " * " + std::to_string(columns) + ", t*t, W], got " +
                      c10::str(global.sizes()) + (tiles.defined() ? " and " + c10::str(tiles.sizes()) : std::string()));
   const int64_t g = side_of(global.size(0)), width = global.size(1);
+  const auto newline = narrowed(image_newline);
   std::vector<at::Tensor> parts;
   if (tiles.defined()) {
     const int64_t t = side_of(tiles.size(1));
     const auto mosaic = tiles.view({rows, columns, t, t, width}).permute({0, 2, 1, 3, 4}).reshape({1, rows * t, columns * t, width});
-    parts.push_back(with_row_separators(mosaic, image_newline)[0]);
+    parts.push_back(with_row_separators(mosaic, newline)[0]);
   }
-  parts.push_back(with_row_separators(global.view({1, g, g, width}), image_newline)[0]);
-  parts.push_back(view_seperator.unsqueeze(0).to(global.scalar_type()));
+  parts.push_back(with_row_separators(global.view({1, g, g, width}), newline)[0]);
+  parts.push_back(narrowed(view_seperator).unsqueeze(0).to(global.scalar_type()));
   return at::cat(parts, 0);
 }
 

@@ -53,7 +53,8 @@ std::string misfit(const torch::Tensor& target, const TensorEntry& stored, const
     const std::vector<int64_t> packed = {target.size(0), columns / 2};
     if (columns % 2 != 0 || stored.shape != packed)
       return want(shape_to_string(packed) + " for " + shape_to_string(shape) + " in 4 bits");
-    scale_shape.push_back(num_int4_groups(columns));
+    const bool fits = scale->shape.size() == 2 && int4_group_of(columns, scale->shape[1]) != 0;
+    scale_shape.push_back(fits ? scale->shape[1] : num_int4_groups(columns));
   }
   if (!scale_is_float || scale->shape != scale_shape)
     return "scale must be F16 or F32 " + shape_to_string(scale_shape) + ", got " + describe(*scale);

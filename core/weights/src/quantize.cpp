@@ -2,7 +2,10 @@
 
 #include <torch/torch.h>
 
+#include <string>
 #include <vector>
+
+#include "fovea/base/error.h"
 
 namespace fovea::weights {
 namespace {
@@ -32,7 +35,49 @@ std::pair<torch::Tensor, torch::Tensor> best_scale(const torch::Tensor& groups,
 
 const double kClipRatios[] = {1.0, 0.97, 0.94, 0.9, 0.86, 0.82};
 
+/// Scales of the plain rule, fp32 [M, 1] of groups fp32 [M, G]. They have so few bits that value * scale is exact and the scale is found again from the products:
+/// 8 bits of bfloat16 beside the 7 of +-127, 11 bits of float16 beside the 4 of -8..7. Scales below float16's normal numbers would lack them.
+torch::Tensor plain_scale(const torch::Tensor& groups, int64_t bits) {
+  const auto [low, high] = torch::aminmax(groups, /*dim=*/1, /*keepdim=*/true);
+  if (bits == 8) return (torch::maximum(-low, high) / 127).to(torch::kBFloat16).to(torch::kFloat32);
+  const auto largest = torch::where(-low >= high, low, high);
+  constexpr double kLeast = 1.0 / 16384, kMost = 65504;
+  return (largest.abs() / 8).to(torch::kFloat16).to(torch::kFloat32).clamp_(kLeast, kMost) * torch::sign(-largest);
+}
+
+/// Whole numbers, fp32, in a tensor of their own.
+torch::Tensor plain_values(const torch::Tensor& groups, const torch::Tensor& scale, int64_t bits) {
+  return groups.div(torch::where(scale == 0, torch::ones_like(scale), scale)).round_().clamp_(bits == 8 ? -127 : -8, bits == 8 ? 127 : 7);
+}
+
+/// Groups that the plain rule gives back exactly take its values and scales in place of those that were searched for.
+void keep_what_is_on_the_grid(const torch::Tensor& groups, int64_t bits, torch::Tensor& values, torch::Tensor& scale) {
+  const auto plain = plain_scale(groups, bits), whole = plain_values(groups, plain, bits);
+  const auto exact = (whole * plain == groups).all(1, /*keepdim=*/true);
+  values = torch::where(exact, whole, values);
+  scale = torch::where(exact, plain, scale);
+}
+
+/// fp32 [R * groups, group], the last group of a row filled with zeros.
+torch::Tensor in_groups(torch::Tensor flat, int64_t group) {
+  const int64_t columns = flat.size(1), num_groups = num_int4_groups(columns, group);
+  if (columns % group != 0) flat = torch::constant_pad_nd(flat, {0, num_groups * group - columns});
+  return flat.reshape({-1, group});
+}
+
 }  // namespace
+
+void check_int4_group(int64_t group, const char* where) {
+  if (group < 32 || group > 65536 || (group & (group - 1)) != 0)
+    throw ConfigError(std::string(where) + " must be a power of two from 32 to 65536, got " + std::to_string(group));
+}
+
+int64_t int4_group_of(int64_t columns, int64_t num_groups) {
+  for (int64_t group = 32; group <= 65536; group *= 2)
+    if (num_int4_groups(columns, group) == num_groups) return group;
+  // A row longer than the largest group is not ours.
+  return 0;
+}
 
 Quantized quantize_int8(const torch::Tensor& weight) {
   torch::NoGradGuard no_grad;
@@ -43,20 +88,21 @@ Quantized quantize_int8(const torch::Tensor& weight) {
   const auto largest = flat.abs().amax(1, /*keepdim=*/true);
   std::vector<torch::Tensor> candidates;
   for (double ratio : kClipRatios) candidates.push_back(largest * (ratio / 127.0));
-  const auto [values, scale] = best_scale(flat, candidates, -127, 127);
+  auto [values, scale] = best_scale(flat, candidates, -127, 127);
+  keep_what_is_on_the_grid(flat, 8, values, scale);
   return {values.to(torch::kInt8).reshape(weight.sizes()), scale.reshape({rows}).contiguous()};
 }
 
-Quantized quantize_int4(const torch::Tensor& weight) {
+Quantized quantize_int4(const torch::Tensor& weight, int64_t group) {
   torch::NoGradGuard no_grad;
+  check_int4_group(group, "[quantize_int4] group");
   const int64_t rows = weight.size(0);
   if (weight.numel() == 0) {
     return {torch::zeros({rows, 0}, torch::kUInt8), torch::zeros({rows, 0}, torch::kFloat16)};
   }
-  auto flat = weight.detach().to(torch::kFloat32).reshape({rows, -1});
-  const int64_t columns = flat.size(1), num_groups = num_int4_groups(columns);
-  if (columns % kInt4Group != 0) flat = torch::constant_pad_nd(flat, {0, num_groups * kInt4Group - columns});
-  const auto groups = flat.reshape({rows * num_groups, kInt4Group});
+  const auto flat = weight.detach().to(torch::kFloat32).reshape({rows, -1});
+  const int64_t columns = flat.size(1), num_groups = num_int4_groups(columns, group);
+  const auto groups = in_groups(flat, group);
   // The range is -8..7, so the largest magnitude should sit at -8 whatever its sign: the scale takes the sign. The
   // symmetric choice (/7) is tried too. Rounded to what will be stored before it is judged.
   const auto position = groups.abs().argmax(1, /*keepdim=*/true);
@@ -66,7 +112,8 @@ Quantized quantize_int4(const torch::Tensor& weight) {
     candidates.push_back((largest * (ratio / -8.0)).to(torch::kFloat16).to(torch::kFloat32));
     candidates.push_back((largest.abs() * (ratio / 7.0)).to(torch::kFloat16).to(torch::kFloat32));
   }
-  const auto [values, scale] = best_scale(groups, candidates, -8, 7);
+  auto [values, scale] = best_scale(groups, candidates, -8, 7);
+  keep_what_is_on_the_grid(groups, 4, values, scale);
   const auto nibbles = (values + 8).to(torch::kUInt8).reshape({rows, -1}).narrow(1, 0, columns).reshape({rows, -1, 2});
   const auto packed = nibbles.select(2, 0).bitwise_or(nibbles.select(2, 1) * 16);
   return {packed.contiguous(), scale.to(torch::kFloat16).reshape({rows, num_groups}).contiguous()};
@@ -81,8 +128,21 @@ torch::Tensor dequantize_int8(const torch::Tensor& values, const torch::Tensor& 
 torch::Tensor dequantize_int4(const torch::Tensor& values, const torch::Tensor& scale, at::IntArrayRef shape) {
   const auto low = values.bitwise_and(15), high = values.bitwise_right_shift(4);
   const auto nibbles = torch::stack({low, high}, 2).reshape({values.size(0), -1}).to(torch::kFloat32) - 8;
-  const auto scales = scale.to(torch::kFloat32).repeat_interleave(kInt4Group, 1).narrow(1, 0, nibbles.size(1));
+  const int64_t group = int4_group_of(nibbles.size(1), scale.size(1));
+  if (group == 0) throw InternalError("[dequantize_int4] " + std::to_string(scale.size(1)) + " scales do not fit " + std::to_string(nibbles.size(1)) + " columns");
+  const auto scales = scale.to(torch::kFloat32).repeat_interleave(group, 1).narrow(1, 0, nibbles.size(1));
   return (nibbles * scales).reshape(shape);
+}
+
+torch::Tensor round_as_stored(const torch::Tensor& matrix, int64_t bits, int64_t group) {
+  torch::NoGradGuard no_grad;
+  if (matrix.numel() == 0) return matrix.to(torch::kFloat32);
+  const auto flat = matrix.detach().to(torch::kFloat32);
+  bits = stored_bits(bits, flat.size(1));
+  const auto groups = bits == 4 ? in_groups(flat, group) : flat;
+  const auto scale = plain_scale(groups, bits);
+  const auto rounded = plain_values(groups, scale, bits).mul_(scale);
+  return bits == 4 ? rounded.reshape({flat.size(0), -1}).narrow(1, 0, flat.size(1)) : rounded;
 }
 
 }  // namespace fovea::weights

@@ -41,6 +41,7 @@ struct Plan {
   std::string name;
   torch::Tensor source;
   Quantize quantize;
+  int64_t int4_group;
   std::vector<Part> parts;
 };
 
@@ -57,17 +58,17 @@ bool matches_any(const std::string& name, const std::vector<std::string>& patter
 Plan make_plan(const std::string& name, const torch::Tensor& source, const SaveOptions& options) {
   if (!source.defined()) fail(name, "must be defined");
   if (name.empty() || name == "__metadata__") fail("'" + name + "'", "must have another name");
-  Plan plan{name, source, Quantize::kNone, {}};
+  Plan plan{name, source, Quantize::kNone, options.int4_group, {}};
   const bool floating = torch::isFloatingType(source.scalar_type());
   const auto shape = source.sizes().vec();
   if (floating && source.dim() >= 2 && !matches_any(name, options.keep_names)) plan.quantize = options.quantize;
   const int64_t rows = source.dim() ? source.size(0) : 0, columns = rows ? source.numel() / rows : 0;
-  if (plan.quantize == Quantize::kInt4 && columns % 2 != 0) plan.quantize = Quantize::kInt8;
+  if (plan.quantize == Quantize::kInt4 && stored_bits(4, columns) == 8) plan.quantize = Quantize::kInt8;
   if (plan.quantize == Quantize::kInt8) {
     plan.parts = {{name, torch::kInt8, shape}, {name + ".scale", torch::kFloat32, {rows}}};
   } else if (plan.quantize == Quantize::kInt4) {
     plan.parts = {{name, torch::kUInt8, {rows, columns / 2}},
-                  {name + ".scale", torch::kFloat16, {rows, num_int4_groups(columns)}}};
+                  {name + ".scale", torch::kFloat16, {rows, num_int4_groups(columns, options.int4_group)}}};
   } else {
     plan.parts = {{name, floating ? options.dtype.value_or(source.scalar_type()) : source.scalar_type(), shape}};
   }
@@ -82,6 +83,7 @@ std::vector<Plan> make_plans(const NamedTensors& tensors, const SaveOptions& opt
       *options.dtype != torch::kBFloat16)
     throw ConfigError(std::string("[save_weights] dtype must be float32, float16 or bfloat16, got ") +
                       c10::toString(*options.dtype));
+  if (options.quantize == Quantize::kInt4) check_int4_group(options.int4_group, "[save_weights] int4_group");
   if (options.max_shard_bytes < 1)
     throw ConfigError("[save_weights] max_shard_bytes must be at least 1, got " + std::to_string(options.max_shard_bytes));
   std::vector<Plan> plans;
@@ -108,7 +110,7 @@ std::vector<torch::Tensor> convert(const Plan& plan) {
     return out;
   }
   if (!torch::isfinite(source).all().item<bool>()) fail(plan.name, "must be finite to be quantised, got NaN or infinity");
-  const auto quantized = plan.quantize == Quantize::kInt8 ? quantize_int8(source) : quantize_int4(source);
+  const auto quantized = plan.quantize == Quantize::kInt8 ? quantize_int8(source) : quantize_int4(source, plan.int4_group);
   if (!torch::isfinite(quantized.scale).all().item<bool>())
     fail(plan.name, "must be small enough for its scale to be stored, got " + std::to_string(source.abs().max().item<double>()));
   return {quantized.values.contiguous(), quantized.scale.contiguous()};

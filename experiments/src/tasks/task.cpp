@@ -204,7 +204,8 @@ std::vector<Sample> drawn_pages(const EvalConfig& config, TaskContext& context) 
             page.text = prefix_of(passages[size_t(index)], size_t(std::max<int64_t>(1, std::llround(ratio * double(budget)))));
             plan.push_back(page);
           }
-    fit_pages(plan, config.style, config.font, make, context.tokenizer(), context.renderer(), context.stride_px(), context.num_threads(), "eval");
+    fit_pages(plan, config.style, config.font, make, context.tokenizer(), context.renderer(), context.stride_px(), context.num_threads(), "eval",
+              config.channels == "three-texts");
     for (const auto& page : plan) {
       Sample sample;
       sample.id = kind + "-" + std::to_string(page.budget) + "-" + plain(page.ratio) + "-" + config.font[page.font] + "-" + std::to_string(page.index);
@@ -213,6 +214,7 @@ std::vector<Sample> drawn_pages(const EvalConfig& config, TaskContext& context) 
       sample.budget = page.budget;
       sample.page_text = sample.reference = std::string(page.text);
       sample.style = page_style(config.style, config.font[page.font], side_of_budget(page.budget, context.stride_px()), page.font_size_px);
+      sample.three_texts = config.channels == "three-texts";
       sample.num_text_tokens = context.tokenizer().count_tokens(page.text);
       sample.facts = {{"ratio_asked", page.ratio},
                       {"font", config.font[page.font]},
@@ -241,12 +243,14 @@ void set_drawn_page(Sample& sample, const std::string& text, int64_t budget, con
   const int64_t side = side_of_budget(budget, context.stride_px());
   auto style = page_style(config.style, font, side, kMaxFontPx);
   try {
-    style.font_size_px = context.renderer().fit_font_size(text, style, kMinFontPx, kMaxFontPx, kFontStepPx);
+    style.font_size_px = config.channels == "three-texts" ? fit_three_parts(context.renderer(), in_three_parts(text), style, kMinFontPx, kMaxFontPx, kFontStepPx)
+                                                          : context.renderer().fit_font_size(text, style, kMinFontPx, kMaxFontPx, kFontStepPx);
   } catch (const RenderError& e) {
     throw ConfigError("[eval] sample " + sample.id + " does not fit on a page of " + std::to_string(budget) + " vision tokens: " + e.what());
   }
   sample.page_text = text;
   sample.style = style;
+  sample.three_texts = config.channels == "three-texts";
   sample.budget = budget;
   sample.num_text_tokens = context.tokenizer().count_tokens(text);
   sample.facts["font"] = font;

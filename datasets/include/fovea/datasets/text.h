@@ -16,6 +16,11 @@ std::vector<std::string> text_kind_names();
 /// Whether passages of this kind are made of the source's text (all but random letters and digits).
 bool needs_source(TextKind kind);
 
+/// Han, kana and full-width signs: written without spaces, each is a word of its own here.
+bool is_word_alone(char32_t c);
+/// Share of the first `num_chars` code points of `text` (white space aside) that are words alone; 0 of an empty text.
+double share_of_words_alone(std::string_view text, size_t num_chars = 200000);
+
 /// Reads a UTF-8 file; a form feed line separates documents and stays (passage leaves it out); blank lines and spaces at a
 /// line's end vanish, other newlines stay. CR LF becomes LF, tabs and other white space become spaces, a BOM is dropped.
 /// Errors: IoError, ConfigError (not UTF-8, empty).

@@ -14,6 +14,7 @@ struct AblateCell {
   TrainConfig train;
   CurveConfig eval;                 ///< model, out, device and text_kind are the cell's own
   std::vector<std::string> eval_text_kind = {"prose", "shuffled-words"};
+  std::vector<std::string> eval_token_form = {"keep"};  ///< and for each way of storing vision tokens (CurveConfig::token_form); the first decides on `undertrained`
   int64_t perplexity_pages = 0;     ///< pages of prose after which the text is foreseen (task perplexity), a budget and ratio; for models trained to go on
 
   template <class V> void visit_fields(V& v) {
@@ -22,6 +23,7 @@ struct AblateCell {
     v.field("train", train, "the training");
     v.field("eval", eval, "the curves of the trained model");
     v.field("eval_text_kind", eval_text_kind, "one curve for each of these kinds of text");
+    v.field("eval_token_form", eval_token_form, "one curve for each of these forms of stored vision tokens", {.choices = {"keep", "float32", "float16", "int8", "int4", "binary"}});
     v.field("perplexity_pages", perplexity_pages, "pages of prose after which the text is foreseen, 0 none", {.min = 0});
   }
 };

@@ -25,6 +25,7 @@ struct CurveConfig {
   std::string out = "runs/curve";
   std::string text_kind = "prose";
   std::string channels = "gray";                ///< gray | three-texts: a page's text in three parts, each in a colour channel of its own
+  std::string token_form = "keep";              ///< vision tokens are stored so before they are decoded: keep | float16 | int8 | int4 | binary (vision_token_ops.h's quantize)
   int64_t batch = 16;                           ///< pages decoded together
   std::string tokenizer;                        ///< DeepSeek's tokenizer.json; empty: environment FOVEA_DEEPSEEK_TOKENIZER
   int64_t num_threads = 0;                      ///< 0 all cores
@@ -43,6 +44,7 @@ struct CurveConfig {
     v.field("dtype", dtype, "arithmetic", {.choices = {"auto", "float32", "bfloat16", "float16"}});
     v.field("out", out, "run folder; an unfinished run of the same options in it is gone on from");
     v.field("channels", channels, "one text in gray, or three parts in three colour channels, for readers trained so", {.choices = {"gray", "three-texts"}});
+    v.field("token_form", token_form, "how vision tokens are stored before they are decoded", {.choices = {"keep", "float32", "float16", "int8", "int4", "binary"}});
     v.field("text_kind", text_kind, "what pages are filled with",
             {.choices = datasets::text_kind_names()});
     v.field("batch", batch, "pages decoded together", {.min = 1, .max = 4096});

@@ -41,6 +41,7 @@ struct EvalConfig {
   std::vector<double> ratio = {10};
   std::vector<std::string> font = {"DejaVu Sans Mono"};
   CurveStyle style;
+  std::string channels = "gray";
   std::vector<std::string> kind;
   std::vector<std::string> controls;
   std::vector<std::string> code;
@@ -83,6 +84,7 @@ struct EvalConfig {
     v.field("ratio", ratio, "text tokens / vision tokens of drawn pages", {.min = 0.01, .max = 1000});
     v.field("font", font, "font families or font files");
     v.field("style", style, "layout of drawn pages");
+    v.field("channels", channels, "drawn pages: one text in gray, or its three parts in three colour channels, for readers trained so", {.choices = {"gray", "three-texts"}});
     v.field("kind", kind, "what pages hold; empty: prose, and for `exact` hex, digits, code and urls");
     v.field("controls", controls, "kinds that are read beside prose, so that guessing shows: shuffled-words, shuffled-sentences, swapped-entities, random-words, random-letters, digits, code, blank-page");
     v.field("code", code, "program text for the kind code; empty: the code samples that ship");

@@ -26,6 +26,7 @@ struct Sample {
   std::function<Image(const render::Renderer&)> draw;  ///< draws the picture itself, the same at every call
   std::string page_text;
   render::Style style;
+  bool three_texts = false;    ///< page_text is drawn in three parts, a colour channel each (three_texts.h)
   int64_t shown_side_px = 0;   ///< the drawn page is resized to this side before it is shown; 0: as drawn
   bool blank = false;          ///< shown as an empty page of the same size
   std::string continuation;    ///< perplexity: the text that goes on after the page

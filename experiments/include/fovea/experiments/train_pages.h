@@ -1,5 +1,6 @@
 // Training pages from real text through our own renderer.
 #pragma once
+#include "fovea/base/random.h"
 #include "fovea/experiments/figure_drawing.h"
 #include "fovea/experiments/table_drawing.h"
 #include "fovea/render/renderer.h"
@@ -19,6 +20,8 @@ struct TrainPagesConfig {
   std::vector<double> text_share;        ///< share of prose from each file; empty: by size
   std::vector<std::string> fonts = {"DejaVu Sans Mono", "DejaVu Sans", "DejaVu Serif", "Liberation Mono",
                                     "Liberation Sans", "Liberation Serif", "Noto Sans", "Noto Serif"};
+  std::string rare_from = "latin";       ///< latin: accented letters and typographic marks | tokenizer: every character that is one token of the reader's
+                                         ///< tokenizer, each as likely as any other: the commonest thousandth is met as often as the rarest
   double shuffled_share = 0.45;          ///< pages of words in random order
   double letters_share = 0.04;           ///< pages with words of random characters, rare letters and marks among them
   double rare_share = 0.25;              ///< prose and shuffled pages into which rare letters and marks are sprinkled
@@ -28,6 +31,7 @@ struct TrainPagesConfig {
   double subpixel_share = 0.15;          ///< pages with four glyph phases a pixel
   int64_t max_margin_px = 12;            ///< margins are drawn from 0 to here (and to a 16th of the page)
   double min_line_height = 0.95, max_line_height = 1.2;
+  double bold_share = 0, italic_share = 0;  ///< pages in these faces, apart from each other; a family without such a face gets a synthetic one
 
   template <class V> void visit_fields(V& v) {
     v.field("kind", kind, "what pages hold", {.choices = {"text", "tables", "charts", "segments"}});
@@ -39,6 +43,7 @@ struct TrainPagesConfig {
     v.field("text_sha256", text_sha256, "their hashes, checked if given");
     v.field("text_share", text_share, "share of prose from each file, by size if empty", {.min = 0});
     v.field("fonts", fonts, "font families");
+    v.field("rare_from", rare_from, "where rare characters are drawn from: Latin letters and marks, or evenly from the characters of the tokenizer", {.choices = {"latin", "tokenizer"}});
     v.field("shuffled_share", shuffled_share, "pages of shuffled words", {.min = 0, .max = 1});
     v.field("letters_share", letters_share, "pages of random characters", {.min = 0, .max = 1});
     v.field("rare_share", rare_share, "pages with rare letters and marks sprinkled in", {.min = 0, .max = 1});
@@ -49,14 +54,17 @@ struct TrainPagesConfig {
     v.field("max_margin_px", max_margin_px, "largest margin", {.min = 0});
     v.field("min_line_height", min_line_height, "smallest line height", {.min = 0.5, .max = 10});
     v.field("max_line_height", max_line_height, "largest line height", {.min = 0.5, .max = 10});
+    v.field("bold_share", bold_share, "pages in bold type", {.min = 0, .max = 1});
+    v.field("italic_share", italic_share, "pages in italic type", {.min = 0, .max = 1});
   }
 };
 
 /// Thread-safe; the texts are held in memory once.
 class TrainPages : public train::PageSource {
  public:
-  /// Errors: IoError, ConfigError (no text, wrong hash, not UTF-8, unknown font).
-  explicit TrainPages(const TrainPagesConfig& config);
+  /// alphabet  with rare_from=tokenizer: the characters that pages draw from (train::GlyphClasses::code_points)
+  /// Errors: IoError, ConfigError (no text, wrong hash, not UTF-8, unknown font, no alphabet where one is needed).
+  explicit TrainPages(const TrainPagesConfig& config, const std::vector<char32_t>& alphabet = {});
   train::TrainPage draw(const train::PageRequest& request) const override;
 
  private:
@@ -64,8 +72,14 @@ class TrainPages : public train::PageSource {
   train::TrainPage draw_table_page(const train::PageRequest& request) const;
   /// {what goes on the page, what comes after it}
   std::pair<std::string, std::string> compose(uint64_t seed, size_t num_chars, size_t num_after) const;
+  std::u32string scattered_characters(const std::string& source, size_t num_chars, Rng& rng) const;
+  std::u32string evenly_drawn(size_t num_chars, Rng& rng) const;
+  char32_t drawn_evenly(Rng& rng) const;
+  void sprinkle_evenly(std::u32string& text, double share, Rng& rng) const;
   TrainPagesConfig config_;
+  std::vector<char32_t> alphabet_, signs_;  ///< rare_from=tokenizer: all, and those that are neither letters nor Han
   std::vector<std::string> texts_;
+  std::vector<bool> unspaced_;  ///< texts mostly of characters that are words alone
   std::vector<double> shares_;
   std::vector<std::string> words_;  ///< for tables
   render::Renderer renderer_;

@@ -7,9 +7,9 @@
 
 namespace fovea::model {
 
-/// The vectors of one page as the decoder reads them, and how they are laid out.
+/// The vectors of one page as they are kept for the decoder, and how they are laid out.
 struct VisionTokens {
-  at::Tensor sequence;      ///< [num_decoder_positions, D]: rows of vision tokens, a row separator after each, a view separator last; a mosaic of tiles first
+  at::Tensor sequence;      ///< [num_decoder_positions, W] (the decoder's width, or the encoder's token_width): rows of vision tokens, a row separator after each, a view separator last; a mosaic of tiles first
   int64_t rows = 0, columns = 0;  ///< of the global view's token grid
   int64_t num_valid = 0;    ///< vision tokens that cover the page and not padding (the paper's N_valid)
   std::string model;        ///< name of the model whose encoder made them

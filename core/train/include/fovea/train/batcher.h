@@ -17,11 +17,13 @@
 
 namespace fovea::train {
 
-/// Classes of the glyph probe: printable ASCII, U+00A1 to U+017F and typographic marks.
+/// Classes of the glyph probe: every character that is one token of the tokenizer, control characters and white space aside, in order of code points.
+/// What takes several tokens is not asked of the probe.
 class GlyphClasses {
  public:
-  GlyphClasses();
+  explicit GlyphClasses(const text::Tokenizer& tokenizer);
   int64_t size() const { return int64_t(code_points_.size()); }
+  const std::vector<char32_t>& code_points() const { return code_points_; }
   int64_t of(char32_t code_point) const;  ///< -1 if it is none of them
 
  private:
@@ -58,6 +60,10 @@ struct Batch {
 /// shard   number of this batch among the step's (TrainerConfig::micro_batches); what it holds follows from (seed, step, shard, spec) alone.
 Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, const GlyphClasses& classes, const TrainerConfig& config,
                  const model::ModelConfig& model, const BatchSpec& spec, int64_t step, int64_t shard);
+
+/// Pages and tokens of the batch on the device; from pinned memory the copies run beside the arithmetic. source_lengths stays where it is.
+Batch to_device(Batch batch, const at::Device& device);
+Batch pinned(Batch batch);
 
 /// Threads that keep the next prefetch_steps steps' batches ready. next() hands them out in order.
 class Batcher {

@@ -46,8 +46,13 @@ struct OptimizerConfig {
   double final_rate_share = 0.02;  ///< the rate ends at this share
   double muon_momentum = 0.95;
   double muon_weight_decay = 0.01;
+  std::string matrices = "muon";   ///< what trains matrices: muon | adamw (as the rest, without weight decay)
   double adam_beta1 = 0.9, adam_beta2 = 0.95, adam_eps = 1e-8;
   double clip_norm = 1.0;
+  int64_t weight_bits = 0;         ///< 8 or 4: forwards and backwards compute with the model's matrices as storing them in so many bits makes them; the float32 masters
+                                   ///< take the gradients as they are (straight through: Bengio et al. 2013, arXiv 1308.3432). 0: off
+  int64_t weight_group = 128;      ///< weight_bits = 4: columns that share a scale (weights/quantize.h); fovea convert wants the same
+  double weight_bits_from = 0;     ///< progress at which that begins
   bool cuda_graph = false;         ///< on a GPU: the matrices' orthogonalisation, some 200 launches a step, is recorded once and played back
 
   template <class V> void visit_fields(V& v) {
@@ -57,10 +62,14 @@ struct OptimizerConfig {
     v.field("final_rate_share", final_rate_share, "rate at the end over the peak rate", {.min = 0, .max = 1});
     v.field("muon_momentum", muon_momentum, "momentum of Muon", {.min = 0, .max = 1});
     v.field("muon_weight_decay", muon_weight_decay, "decoupled weight decay of Muon", {.min = 0});
+    v.field("matrices", matrices, "what trains matrices", {.choices = {"muon", "adamw"}});
     v.field("adam_beta1", adam_beta1, "first moment of AdamW", {.min = 0, .max = 1});
     v.field("adam_beta2", adam_beta2, "second moment of AdamW", {.min = 0, .max = 1});
     v.field("adam_eps", adam_eps, "epsilon of AdamW", {.min = 0});
     v.field("clip_norm", clip_norm, "gradient norm is clipped here, 0 never", {.min = 0});
+    v.field("weight_bits", weight_bits, "8 or 4: train with the model's matrices as they are stored in so many bits, 0 off", {.min = 0, .max = 8});
+    v.field("weight_group", weight_group, "weight_bits = 4: columns that share a scale, a power of two", {.min = 32, .max = 65536});
+    v.field("weight_bits_from", weight_bits_from, "progress at which training with weight_bits begins", {.min = 0, .max = 1});
     v.field("cuda_graph", cuda_graph, "on a GPU: record Muon's products once and play them back");
   }
 };

@@ -53,11 +53,12 @@ class ObjectiveImpl : public torch::nn::Module {
     vision::EncoderOutput encoded;
     decoder::Taps taps;
     at::Tensor text;             ///< [M, D]: hidden states that say the targets
+    at::Tensor rows;             ///< int64 [M]: where they are among all positions of all pages
     int64_t first = 0, end = 0;  ///< decoder positions of the vision tokens
   };
   vision::EncoderOutput encode(model::OpticalModel& of, const Batch& batch);
   Read read(model::OpticalModel& of, vision::EncoderOutput encoded, const at::Tensor& before, const at::Tensor& inputs, const at::Tensor& positions, decoder::Taps taps);
-  at::Tensor probe_loss(GlyphProbe& probe, const at::Tensor& features, int64_t cells_a_side, const Batch& batch, int64_t side_px, at::Tensor& accuracy);
+  at::Tensor probe_loss(GlyphProbe& probe, const at::Tensor& features, int64_t cells_a_side, const Batch& batch, const at::Tensor& count, int64_t side_px, at::Tensor& accuracy);
   ObjectiveConfig config_;
   model::OpticalModel model{nullptr};
   GlyphProbe token_probe{nullptr}, patch_probe{nullptr};

@@ -1,5 +1,6 @@
 // Muon for matrices, AdamW for the rest, over flat buffers: one float32 master of all parameters, the module's own parameters
 // as views of one buffer in its arithmetic, gradients likewise. Few, large kernels whatever the number of parameters.
+// With weight_bits the module computes with the matrices as they would be stored, the masters stay as fine as ever.
 // Sources  Muon: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon (coefficients of the Newton-Schulz iteration);
 //          0.2 RMS matching: Liu et al. 2025, arXiv 2502.16982. AdamW: Loshchilov and Hutter 2019, arXiv 1711.05101.
 #pragma once
@@ -12,11 +13,15 @@
 
 namespace fovea::train {
 
+/// Errors: ConfigError for weight_bits other than 0, 4 or 8 and for a weight_group that is no power of two.
+void check_optimizer(const OptimizerConfig& config);
+
 class FlatOptimizer {
  public:
   /// Takes over the parameters: each becomes a view into a buffer of the given type on its device, with its gradient defined.
   /// Matrices (and convolutions, as [out, rest]) go to Muon, except embeddings, heads and positions; all others to AdamW.
-  /// Errors: UnsupportedError (config.cuda_graph in a build without CUDA).
+  /// weight_bits is for the matrices of the model, "model.*" (which are what is stored), not for probes and adapters.
+  /// Errors: UnsupportedError (config.cuda_graph in a build without CUDA); as check_optimizer; ConfigError for weight_bits where no matrix of the model is trained.
   FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor>>& parameters, const OptimizerConfig& config, at::ScalarType dtype);
 
   ~FlatOptimizer();
@@ -25,10 +30,13 @@ class FlatOptimizer {
   void accumulate();
   /// What was put aside and the gradients, summed over processes by `reduce` and divided by num_batches (all processes together), clipped, applied.
   /// Returns the norm (a device scalar) before clipping. Zeroes the gradients. A norm that is not finite leaves the parameters as they are.
-  at::Tensor step(double learning_rate, const std::function<void(at::Tensor&)>& reduce, int64_t num_batches);
+  /// progress (0 to 1) decides on weight_bits_from; once begun it goes on.
+  at::Tensor step(double learning_rate, const std::function<void(at::Tensor&)>& reduce, int64_t num_batches, double progress = 1);
 
-  /// float32 copies of the parameters under their names, and the optimiser's own state, for checkpoints.
+  /// float32 parameters under their names (views of the master), and the optimiser's own state, for checkpoints.
   weights::NamedTensors master_tensors() const;
+  /// float32 parameters as the module has them, for models that are saved: the master's, with weight_bits rounded to what storing gives (a copy then).
+  weights::NamedTensors model_tensors() const;
   weights::NamedTensors state_tensors();
   /// After load_weights into master_tensors() and state_tensors(): copies the master into the module's parameters.
   void publish();
@@ -44,6 +52,14 @@ class FlatOptimizer {
     std::vector<int64_t> shape;
     int64_t offset;
   };
+  /// Neighbours that are rounded alike, in one go.
+  struct RoundedRange {
+    int64_t offset, rows, columns, bits;
+  };
+  weights::NamedTensors named_views(const at::Tensor& flat) const;
+  void add_rounded_range(const Place& place);
+  void round(const at::Tensor& out) const;
+  void write_live();
   OptimizerConfig config_;
   int64_t num_steps_ = 0;
   int64_t num_adam_ = 0;            ///< the first elements of every buffer are AdamW's
@@ -53,6 +69,9 @@ class FlatOptimizer {
   at::Tensor sum_;                  ///< float32: of the step's earlier batches; undefined where there are none
   at::Tensor moment1_, moment2_;    ///< AdamW
   at::Tensor momentum_;             ///< Muon
+  std::vector<RoundedRange> rounded_ranges_;  ///< none without weight_bits
+  bool rounding_ = false;           ///< whether weight_bits has begun
+  at::Tensor rounding_state_;       ///< the same for checkpoints: one number, on the CPU
   struct MuonGraph;
   std::unique_ptr<MuonGraph> graph_; ///< config.cuda_graph on a GPU
 };

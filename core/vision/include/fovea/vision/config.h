@@ -115,6 +115,8 @@ struct EncoderConfig {
   std::string pixels = "signed";  ///< signed: (x/255 - 0.5)/0.5; ink: 1 - x/255, so that empty paper is 0
   bool projector_bias = true;
   bool output_norm = false;       ///< weightless RMS norm on the vision tokens
+  int64_t token_width = 0;        ///< width of a vision token as it is kept (saved, counted in bits); 0: the decoder's. Narrower ones are widened before the decoder
+  std::string token_form = "none";  ///< numbers of a kept token are rounded already in training (token_form.h): none | int8 | int4 | binary
 
   template <class V> void visit_fields(V& v) {
     v.field("sam", sam, "windowed tower");
@@ -123,6 +125,8 @@ struct EncoderConfig {
     v.field("pixels", pixels, "pixel scaling", {.choices = {"signed", "ink"}});
     v.field("projector_bias", projector_bias, "bias of the projector");
     v.field("output_norm", output_norm, "RMS norm on the vision tokens");
+    v.field("token_width", token_width, "width of a vision token as it is kept, 0 the decoder's", {.min = 0});
+    v.field("token_form", token_form, "rounding of a kept vision token's numbers, in training too", {.choices = {"none", "int8", "int4", "binary"}});
   }
 
   /// Patches a side of one vision token: 4 for the 16x compressor.

@@ -1,5 +1,5 @@
 // DeepEncoder: windowed tower, compressor, global tower, projector, separators. Page views in, the decoder's input vectors out.
-// Shape letters: B pages, S side in px, n = S / patch_px, g = n / patches_per_token_side, D decoder width.
+// Shape letters: B pages, S side in px, n = S / patch_px, g = n / patches_per_token_side, D decoder width, W width of a kept token (D unless token_width).
 #pragma once
 #include "fovea/base/image.h"
 #include "fovea/vision/clip.h"
@@ -10,8 +10,9 @@ namespace fovea::vision {
 
 struct EncoderOutput {
   at::Tensor patches;   ///< [B, C, n, n] after the windowed tower
-  at::Tensor tokens;    ///< [B, g*g, D] after the projector, without separators
-  at::Tensor sequence;  ///< [B, g*(g+1)+1, D]: row separator after every row, view separator at the end
+  at::Tensor tokens;    ///< [B, g*g, D] as the decoder reads them, without separators
+  at::Tensor kept;      ///< [B, g*g, W] the same as they are kept; tokens = widened(kept)
+  at::Tensor sequence;  ///< [B, g*(g+1)+1, W]: kept tokens, a row separator after every row, the view separator at the end
 };
 
 class ProjectorImpl : public torch::nn::Module {
@@ -34,16 +35,22 @@ class DeepEncoderImpl : public torch::nn::Module {
   EncoderOutput from_patches(const at::Tensor& patches);
   /// One picture with tiles, as the decoder reads it: the tiles' vision tokens as one mosaic with a row separator after each of its rows (not after
   /// each tile's), then the global view's rows, then the view separator.
-  /// global [g*g, D]; tiles [rows * columns, t*t, D], row by row, or undefined where there are none -> [rows*t*(columns*t + 1) + g*(g+1) + 1, D].
+  /// global [g*g, W]; tiles [rows * columns, t*t, W], row by row, or undefined where there are none -> [rows*t*(columns*t + 1) + g*(g+1) + 1, W].
   /// Source: modeling_deepseekocr.py (DeepseekOCRModel.forward). Errors: ShapeError.
   at::Tensor sequence(const at::Tensor& global, const at::Tensor& tiles = {}, int64_t rows = 1, int64_t columns = 1) const;
+  /// Kept vectors [..., W], separators among them, as the decoder reads them: [..., D].
+  at::Tensor widened(const at::Tensor& kept) const;
+  /// W.
+  int64_t kept_width() const;
   const EncoderConfig config;
 
  private:
+  at::Tensor narrowed(const at::Tensor& x) const;  // [..., D] -> [..., W]
   SamEncoder sam_model{nullptr};
   std::shared_ptr<CompressorImpl> compressor;
   ClipEncoder vision_model{nullptr};
   Projector projector{nullptr};
+  mutable nn::Linear token_narrow{nullptr}, token_widen{nullptr};  ///< config.token_width
   at::Tensor image_newline, view_seperator;  ///< spelled as in the checkpoint
 };
 TORCH_MODULE(DeepEncoder);

@@ -3,7 +3,8 @@
 // Note: Quantised tensors
 // A floating tensor NAME of shape [R, ...] (C elements a row) may be stored in 8 or 4 bits, with its scales beside it:
 //   8 bits  NAME I8 [R, ...], NAME.scale F32 or F16 [R]:               value = NAME * scale[row]
-//   4 bits  NAME U8 [R, C/2], NAME.scale F16 or F32 [R, ceil(C/32)]:   value = (nibble - 8) * scale[row, column / 32]
+//   4 bits  NAME U8 [R, C/2], NAME.scale F16 or F32 [R, ceil(C/G)]:    value = (nibble - 8) * scale[row, column / G]
+// G, the columns that share a scale, is a power of two from 32 on (that where nothing else was asked for); it follows from the shapes (quantize.h: int4_group_of).
 // The low nibble of byte j is column 2j, the high one column 2j + 1, columns counted over the flattened rest of the shape.
 // Scales may be negative. Readers tell the three forms (plain, 8, 4 bits) apart by the stored dtype alone.
 #pragma once

@@ -4,8 +4,14 @@
 
 namespace fovea::weights {
 
+/// Columns that share a scale in 4 bits where nothing else is said.
 inline constexpr int64_t kInt4Group = 32;
-inline int64_t num_int4_groups(int64_t columns) { return (columns + kInt4Group - 1) / kInt4Group; }
+inline int64_t num_int4_groups(int64_t columns, int64_t group = kInt4Group) { return (columns + group - 1) / group; }
+/// Errors   ConfigError, beginning with `where`, unless group is a power of two from 32 to 65536.
+void check_int4_group(int64_t group, const char* where);
+/// The group of a stored tensor from its number of scales a row: the least power of two from 32 on that gives so many. Two powers of two give
+/// the same number only where that is one (or none), and then it is the same which; 0 where none fits.
+int64_t int4_group_of(int64_t columns, int64_t num_groups);
 
 struct Quantized {
   torch::Tensor values;  // I8 [R, ...] or U8 [R, C/2]
@@ -13,11 +19,17 @@ struct Quantized {
 };
 
 /// weight: floating, R x C elements, 2 or more dimensions. For each row or group, the scale of least squared error among
-/// a few clip ratios. quantize_int4 needs an even C.
+/// a few clip ratios; values that round_as_stored made come back without error. quantize_int4 needs an even C, and a group as check_int4_group says.
 Quantized quantize_int8(const torch::Tensor& weight);
-Quantized quantize_int4(const torch::Tensor& weight);
-/// fp32 of the given shape, on the inputs' device.
+Quantized quantize_int4(const torch::Tensor& weight, int64_t group = kInt4Group);
+/// fp32 of the given shape, on the inputs' device. The group follows from the shapes.
 torch::Tensor dequantize_int8(const torch::Tensor& values, const torch::Tensor& scale);
 torch::Tensor dequantize_int4(const torch::Tensor& values, const torch::Tensor& scale, at::IntArrayRef shape);
+
+/// The bits in which a weight of two or more dimensions with so many columns is stored where `bits` (8 or 4) are asked for: an odd row cannot be packed by two.
+inline int64_t stored_bits(int64_t bits, int64_t columns) { return bits == 4 && columns % 2 != 0 ? 8 : bits; }
+/// The plain rule, for training with the weights in the loop: the scale is that of the largest magnitude (which sits at -8 or at 127), without a search, so that
+/// some five kernels do it. matrix: [R, C] floating, any device. Returns fp32 [R, C]: what quantize_* of the result, with the same bits and group, gives back bit for bit.
+torch::Tensor round_as_stored(const torch::Tensor& matrix, int64_t bits, int64_t group = kInt4Group);
 
 }  // namespace fovea::weights

@@ -18,6 +18,8 @@ struct SaveOptions {
   std::optional<torch::ScalarType> dtype = std::nullopt;
   /// Applies to floating tensors of two dimensions and more. (4 bits need an even row size; 8 are used otherwise.)
   Quantize quantize = Quantize::kNone;
+  /// 4 bits: columns that share a scale, a power of two from 32 to 65536.
+  int64_t int4_group = 32;
   /// Names, or shell patterns such as "decoder.norm*", of tensors that are not quantised.
   std::vector<std::string> keep_names = {};
   /// Goes into every file's __metadata__, beside format=pt.
