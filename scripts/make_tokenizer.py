@@ -4,8 +4,8 @@
 python scripts/make_tokenizer.py --text en.txt.xz --max-chars 60000000 --mixed mixed.txt.xz --out models/reader-tiny/tokenizer.json
 python scripts/make_tokenizer.py --text corpus/chinese.txt --characters 6050 --out models/reader-zh/tokenizer.json
 
-With --characters N a token is one character: the N commonest Han characters of the text (those outside GB 2312-80 count a tenth:
-traditional forms and rare names do not push out what a page of today may hold), and every other sign that stands in it at least
+With --characters N a token is one character: N Han characters, the 3,755 of the first level of GB 2312-80 and the commonest others of
+the text (those outside GB 2312-80 count a tenth: traditional forms and rare names do not push out what a page of today may hold), and every other sign that stands in it at least
 --min-count times; ASCII is single bytes anyway. Merges stay inside a character, so whatever is not among them falls back to
 bytes. Without it the vocabulary is trained:
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import json
 import lzma
 import random
 import re
@@ -91,9 +92,15 @@ def in_gb2312(c: str) -> bool:
     return True
 
 
+def gb2312_first_level() -> str:
+    """Rows 16 to 55: the characters in common use, as the standard has them."""
+    return bytes(b for high in range(0xB0, 0xD8) for low in range(0xA1, 0xFF) if not (high == 0xD7 and low > 0xF9) for b in (high, low)).decode("gb2312")
+
+
 def character_list(counts: collections.Counter[str], num_han: int, min_count: int) -> list[str]:
     """The Han characters by their (weighted) frequency, then the other signs; ASCII and white space are single bytes."""
-    han = sorted((c for c in counts if is_han(c)), key=lambda c: (-counts[c] * (1.0 if in_gb2312(c) else 0.1), c))
+    common = set(gb2312_first_level())
+    han = sorted((c for c in common | set(counts) if is_han(c)), key=lambda c: (c not in common, -counts[c] * (1.0 if in_gb2312(c) else 0.1), c))
     other = sorted((c for c, n in counts.items() if n >= min_count and not is_han(c) and ord(c) > 127 and not c.isspace()
                     and unicodedata.category(c)[0] in "LNPS" and unicodedata.category(c) != "Lm"), key=lambda c: (-counts[c], c))
     if len(han) < num_han:
@@ -135,7 +142,8 @@ def make_of_characters(args) -> int:
         ids = tokenizer.encode(c).ids
         assert len(ids) == 1 and tokenizer.decode(ids) == c, c
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(args.out))
+    # Without indentation, and in UTF-8 as it is: half the size.
+    args.out.write_text(json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
     han = characters[:args.characters]
     known = set(characters) | set(map(chr, range(128)))
     print(f"{args.out}: {tokenizer.get_vocab_size()} entries, {len(han)} Han characters ({sum(map(in_gb2312, han))} of GB 2312; the last stands {counts[han[-1]]} times in the text), "

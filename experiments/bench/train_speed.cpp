@@ -46,6 +46,7 @@ struct TrainSpeedConfig : experiments::TrainConfig {
   int64_t trace_tokens = 32000;
   int64_t trace_steps = 3;
   bool save_trace = true;
+  bool cudnn_attention = false;
 
   template <class V> void visit_fields(V& v) {
     experiments::TrainConfig::visit_fields(v);
@@ -59,6 +60,7 @@ struct TrainSpeedConfig : experiments::TrainConfig {
     v.field("fixed_ratio", fixed_ratio, "fixed: its ratio", {.min = 0.1});
     v.field("trace_tokens", trace_tokens, "tokens_per_batch of the trace", {.min = 1});
     v.field("trace_steps", trace_steps, "steps of the trace", {.min = 1});
+    v.field("cudnn_attention", cudnn_attention, "let LibTorch choose cuDNN's attention, which plans anew for every shape");
     v.field("save_trace", save_trace, "keep the traces for chrome://tracing");
   }
 };
@@ -113,7 +115,9 @@ class Bench {
     const auto& wish = config_.trainer.dtype;
     dtype_ = wish == "bfloat16" || (wish == "auto" && device_.is_cuda()) ? at::kBFloat16 : at::kFloat;
     if (device_.is_cuda()) c10::cuda::set_device(device_.index());
+    if (config_.cudnn_attention) at::globalContext().setSDPUseCuDNN(true);
     fs::create_directories(config_.out);
+    report_["cudnn_attention"] = config_.cudnn_attention;
     report_["device"] = device_.is_cuda() ? at::cuda::getDeviceProperties(device_.index())->name : "CPU";
     report_["cores"] = std::thread::hardware_concurrency();
     report_["torch"] = TORCH_VERSION;

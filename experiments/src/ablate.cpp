@@ -54,6 +54,46 @@ std::pair<size_t, size_t> parse_shard(const std::string& text) {
   return {i, n};
 }
 
+// The cells and what was set for all of them, wherever config.grid has them: a TOML or JSON file, the manifest of an ablation, or a folder with either.
+struct Source {
+  Json table;
+  std::vector<std::string> set;
+  std::string stem;  // names the only cell of a grid without [[cell]]
+};
+
+std::string key_of(const std::string& word) { return word.substr(0, word.find('=')); }
+
+Source source_of(const AblateConfig& config) {
+  if (config.grid.empty()) throw ConfigError("[ablate] grid must name a TOML file, or the folder of an ablation");
+  std::string path = config.grid;
+  if (fs::is_directory(path)) {
+    const std::string grid = path + "/grid.toml", manifest = path + "/manifest.json";
+    if (!fs::exists(grid) && !fs::exists(manifest)) throw ConfigError("[ablate] " + path + " has neither grid.toml nor manifest.json: it is no folder of an ablation");
+    path = fs::exists(grid) ? grid : manifest;
+  }
+  Source out{read_table(path), {}, fs::path(path).stem().string()};
+  if (out.table.contains("verb")) {
+    const Json manifest = out.table;
+    const std::string beside = (fs::path(path).parent_path() / "grid.toml").string();
+    if (manifest["verb"] != "ablate") throw ConfigError("[ablate] " + path + " is the manifest of " + manifest["verb"].dump() + ", not of an ablation");
+    if (!manifest.contains("grid") && !fs::exists(beside)) throw ConfigError("[ablate] " + path + " holds no grid, and there is no grid.toml beside it");
+    out.table = manifest.contains("grid") ? manifest["grid"] : read_table(beside);
+    if (const auto old = manifest.find("config"); old != manifest.end() && old->is_object()) {
+      out.set = old->value("set", out.set);
+      out.stem = fs::path(old->value("grid", std::string(path))).stem().string();
+    }
+  }
+  for (const auto& word : config.set) std::erase_if(out.set, [&](const std::string& old) { return key_of(old) == key_of(word); });
+  out.set.insert(out.set.end(), config.set.begin(), config.set.end());
+  return out;
+}
+
+void require_texts(const std::vector<std::string>& paths, const std::string& option) {
+  for (const auto& path : paths)
+    if (!fs::exists(path))
+      throw IoError(option + ": " + path + " is not there; set " + option + "=FILE" + (option == "train.pages.text" ? " and train.pages.text_sha256=[] (no hash)" : "") + " for a text of your own");
+}
+
 constexpr const char* kBusy = "[ablate-cell] busy";  // how ablate_cell.cpp's error begins
 
 // Everything of a cell that can be wrong before it starts.
@@ -66,10 +106,8 @@ void check_cell(const AblateCell& cell) {
     if (const int64_t side = std::llround(std::sqrt(double(budget))); side * side != budget) throw ConfigError("eval.budget must be squares, got " + std::to_string(budget));
   for (const auto& kind : cell.eval_text_kind) datasets::parse_text_kind(kind);
   if (cell.eval_text_kind.empty() || cell.eval_token_form.empty()) throw ConfigError("eval_text_kind and eval_token_form must each name at least one");
-  for (const auto& path : cell.train.pages.text)
-    if (!fs::exists(path)) throw IoError("train.pages.text: " + path + " is not there");
-  for (const auto& path : cell.eval.text)
-    if (!fs::exists(path)) throw IoError("eval.text: " + path + " is not there");
+  require_texts(cell.train.pages.text, "train.pages.text");
+  require_texts(cell.eval.text, "eval.text");
 }
 
 struct Running {
@@ -121,7 +159,7 @@ std::string last_line(const std::string& path) {
 Json progress_of(const AblateCell& cell, const std::string& folder) {
   Json out = {{"name", cell.name}, {"phase", "train"}, {"progress", 0.0}};
   const Json line = Json::parse(last_line(folder + "/train/log.jsonl"), nullptr, false);
-  if (line.is_object()) out["progress"] = line.value("progress", 0.0);
+  if (line.is_object()) out["progress"] = std::min(1.0, line.value("progress", 0.0));
   if (fs::exists(folder + "/train/done")) out["phase"] = "curves";
   return out;
 }
@@ -146,15 +184,15 @@ const std::vector<std::string>& ablate_columns() {
 
 AblatePlan plan_ablation(const AblateConfig& config) {
   validate_fields(config, "ablate");
-  if (config.grid.empty()) throw ConfigError("[ablate] grid must name a TOML file");
-  Json table = read_table(config.grid);
+  const Source source = source_of(config);
+  Json table = source.table;
   Json named = Json::array();
   if (table.contains("cell")) {
     named = table["cell"];
     table.erase("cell");
     if (!named.is_array() || named.empty()) throw ConfigError("[ablate] " + config.grid + ": [[cell]] must be tables with name, group and set");
   } else {
-    named.push_back({{"name", fs::path(config.grid).stem().string()}});
+    named.push_back({{"name", source.stem}});
   }
   AblatePlan plan;
   std::set<std::string> names;
@@ -181,7 +219,7 @@ AblatePlan plan_ablation(const AblateConfig& config) {
       base.train.trainer.model.insert(base.train.trainer.model.end(), more.begin(), more.end());
       Json grid_table = Json::object();
       if (!axes.is_null()) grid_table["sweep"] = axes;
-      const Grid grid = make_grid(grid_table, config.set);
+      const Grid grid = make_grid(grid_table, source.set);
       for (auto& cell : expand_grid<AblateCell>(grid, where, base, cell_identity)) {
         std::string suffix;
         for (const auto& [key, value] : cell.values)
@@ -280,9 +318,12 @@ AblateSummary collect(const AblateConfig& config, const AblatePlan& plan, const 
     if (result.is_object())
       for (const Json& row : result["rows"]) summary.rows.push_back(row);
   }
+  const Source source = source_of(config);
+  AblateConfig whole = config;  // with what an earlier manifest had set
+  whole.set = source.set;
   make_writable_folder(config.out);
   write_file_atomic(config.out + "/table.csv", to_csv(ablate_columns(), summary.rows));
-  write_file_atomic(config.out + "/manifest.json", Json{{"verb", "ablate"}, {"config", config_to_json(config)}, {"grid", read_table(config.grid)}, {"versions", library_versions()},
+  write_file_atomic(config.out + "/manifest.json", Json{{"verb", "ablate"}, {"config", config_to_json(whole)}, {"grid", source.table}, {"versions", library_versions()},
                                                         {"hardware", hardware()}, {"started", started}, {"ended", now_utc()}, {"cells", cells}}.dump(2) + "\n");
   return summary;
 }

@@ -115,6 +115,7 @@ Json run_ablate_cell(const AblateCellConfig& config, const std::function<void(co
     follow.ratio = cell.eval.ratio;
     follow.font = cell.eval.font;
     follow.style = cell.eval.style;
+    follow.channels = cell.eval.channels;
     follow.samples = cell.perplexity_pages;
     follow.tokenizer = cell.eval.tokenizer;
     follow.seed = cell.eval.seed;

@@ -27,6 +27,7 @@ Json convert_model(const ConvertConfig& config) {
   if (config.quantize == "int8") options.quantize = weights::Quantize::kInt8;
   if (config.quantize == "int4") options.quantize = weights::Quantize::kInt4;
   options.int4_group = config.group;
+  options.eight_bit_names = config.eight_bits;
   if (config.dtype == "float32") options.dtype = at::kFloat;
   if (config.dtype == "bfloat16") options.dtype = at::kBFloat16;
   if (config.dtype == "float16") options.dtype = at::kHalf;

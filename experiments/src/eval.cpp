@@ -20,6 +20,7 @@
 #include "fovea/experiments/run_folder.h"
 #include "fovea/experiments/score.h"
 #include "fovea/experiments/task.h"
+#include "fovea/experiments/three_texts.h"
 #include "fovea/image/read.h"
 #include "fovea/image/resize.h"
 

@@ -13,6 +13,7 @@
 #include "fovea/base/utf8.h"
 #include "fovea/experiments/run_folder.h"
 #include "fovea/experiments/score.h"
+#include "fovea/experiments/three_texts.h"
 #include "fovea/image/resize.h"
 
 namespace fovea::experiments {

@@ -137,6 +137,7 @@ Json axis_value(const Json& schema, const std::string& key, const Json& value, s
     if (known.back() != key) continue;
     const std::string type = entry["type"];
     const bool is_list = type.rfind("list[", 0) == 0;
+    if (is_list && value == "[]") return Json::array();
     if (value.is_string() && type != "str") {
       try {
         return fovea::detail::parse_value(type, value.get<std::string>());

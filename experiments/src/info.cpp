@@ -79,7 +79,7 @@ Json model_info(const InfoConfig& config) {
     const int64_t rows = tensor.dim() > 0 ? tensor.size(0) : 1, columns = rows > 0 ? tensor.numel() / rows : 0;
     const int64_t plain = tensor.numel() * item, eight = tensor.numel() + rows * 4;
     int8 += tensor.dim() >= 2 ? eight : plain;
-    int4 += tensor.dim() < 2 ? plain : columns % 2 != 0 ? eight : tensor.numel() / 2 + rows * ((columns + 31) / 32) * 2;
+    int4 += tensor.dim() < 2 ? plain : columns % 2 != 0 || name.find("conv_stem") != std::string::npos ? eight : tensor.numel() / 2 + rows * ((columns + 31) / 32) * 2;
   }
   out["num_tensors"] = num_tensors;
   out["num_parameters"] = count;

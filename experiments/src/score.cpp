@@ -17,22 +17,34 @@ bool is_space(char32_t c) {
          c == 0x205F || c == 0x3000;
 }
 
+// Han, kana and full-width signs, as datasets::is_word_alone: scripts without spaces, where a layout breaks lines between any two characters.
+bool is_han(char32_t c) { return (c >= 0x2E80 && c < 0xA4D0 && c != 0x3000) || (c >= 0xF900 && c < 0xFB00) || (c >= 0xFF00 && c < 0xFFF0) || c >= 0x20000; }
+// Marks that Chinese shares with Latin script.
+bool is_shared_mark(char32_t c) { return c == 0xB7 || c == 0x2014 || c == 0x2018 || c == 0x2019 || c == 0x201C || c == 0x201D || c == 0x2026; }
+// Whether a line break between these two stands for nothing: elsewhere it stands for a space.
+bool joins_lines(char32_t before, char32_t after) {
+  return (is_han(before) && (is_han(after) || is_shared_mark(after))) || (is_shared_mark(before) && is_han(after));
+}
+
 // Calls keep(code point, its index in text) for each code point of the normalised text.
 template <class Keep> void for_each_normalized(std::string_view text, Keep&& keep) {
   std::string repaired;
   if (find_invalid_utf8(text) != std::string_view::npos) text = repaired = replace_invalid_utf8(text);
-  bool begun = false, gap = false;
+  bool begun = false, gap = false, broken = false;
+  char32_t last = 0;
   uint32_t index = 0, gap_index = 0;
   for (size_t pos = 0; pos < text.size(); ++index) {
     const char32_t c = next_code_point(text, pos);
     if (is_space(c)) {
       if (!gap) gap_index = index;
       gap = true;
+      broken = broken || c == '\n';
       continue;
     }
-    if (gap && begun) keep(U' ', gap_index);
-    gap = false;
+    if (gap && begun && !(broken && joins_lines(last, c))) keep(U' ', gap_index);
+    gap = broken = false;
     begun = true;
+    last = c;
     keep(c, index);
   }
 }
@@ -44,14 +56,20 @@ std::u32string normalized(std::string_view text) {
   return out;
 }
 
-// Distinct words of a normalised text.
+// Distinct words of a normalised text: between spaces, and each Han or kana character by itself.
 std::unordered_set<std::u32string_view> words_of(std::u32string_view text) {
   std::unordered_set<std::u32string_view> words;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find(U' ', begin), text.size());
-    words.insert(text.substr(begin, end - begin));
-    begin = end + 1;
+  size_t begin = 0;
+  const auto flush = [&](size_t end) {
+    if (end > begin) words.insert(text.substr(begin, end - begin));
+  };
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] != U' ' && !is_han(text[at])) continue;
+    flush(at);
+    if (is_han(text[at])) words.insert(text.substr(at, 1));
+    begin = at + 1;
   }
+  flush(text.size());
   return words;
 }
 

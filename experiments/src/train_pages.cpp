@@ -231,6 +231,7 @@ std::pair<std::string, std::string> TrainPages::compose(uint64_t seed, size_t nu
     if (shuffled && unspaced) text = scattered_characters(source, num_chars + num_after + 64, rng);
     else text = to_code_points(shuffled ? scattered_words(source, num_chars + num_after + 64, rng)
                                    : datasets::passage(source, datasets::TextKind::kProse, num_chars + num_after + 64, seed, 0));
+    if (Rng(seed, 25).chance(config_.joined_share)) std::replace(text.begin(), text.end(), U'\n', U' ');
     if (rng.chance(config_.rare_share)) {
       const double share = rng.chance(0.5) ? 0.03 : 0.15;
       even ? sprinkle_evenly(text, share, rng) : sprinkle(text, share, rng);
@@ -286,15 +287,15 @@ train::TrainPage TrainPages::draw(const train::PageRequest& request) const {
   const size_t num_chars = size_t(double(request.num_chars) * rng.uniform(0.85, 1.1));
   const auto [text, after] = compose(mix64(request.seed + 1), std::max<size_t>(4, num_chars), size_t(request.num_continue_chars));
   // Not a multiple of the fit's step on partial pages: sizes vary continuously there.
-  double size = 3;
+  double size = config_.min_font_px;
   const bool three = config_.channels == "three-texts";
   const auto parts = three ? in_three_parts(text) : std::array<std::string, 3>{};
   try {
-    size = three ? fit_three_parts(renderer_, parts, style, 3, 40, 0.25) : renderer_.fit_font_size(text, style, 3, 40, 0.25);
+    size = three ? fit_three_parts(renderer_, parts, style, config_.min_font_px, 40, 0.25) : renderer_.fit_font_size(text, style, config_.min_font_px, 40, 0.25);
   } catch (const RenderError&) {
     // denser than the smallest type: cut below
   }
-  if (rng.chance(config_.partial_share)) size = std::max(3.0, std::round(4 * size * rng.uniform(config_.min_size_share, 1.0)) / 4);
+  if (rng.chance(config_.partial_share)) size = std::max(config_.min_font_px, std::round(4 * size * rng.uniform(config_.min_size_share, 1.0)) / 4);
   style.font_size_px = size;
   render::Page page = three ? renderer_.render_channels({parts[0], parts[1], parts[2]}, style) : renderer_.render(text, style);
 

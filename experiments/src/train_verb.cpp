@@ -45,12 +45,25 @@ Json plan_training(const TrainConfig& config) {
     const double text = ratio * double(grid * grid), patches = double((side / model.encoder.sam.patch_px) * (side / model.encoder.sam.patch_px));
     const auto flops = model::page_flops(model, side, int64_t(text));
     const double pages = std::clamp(std::floor(double(t.tokens_per_batch) / (text + (model.source == "page" ? 0.5 * patches : 0))), 1.0, double(t.max_pages_per_batch));
-    double units = (double(grid * (grid + 1) + 1) + text) * double(model.decoder.num_hidden_layers * model.decoder.hidden_size);
-    if (model.source == "page")
-      units += patches * double(model.encoder.sam.depth * model.encoder.sam.width) + double(grid * grid) * double(model.encoder.clip.depth * model.encoder.clip.width);
-    else
-      units += text * double(model.text_encoder.depth * model.text_encoder.width) + double(grid * grid) * double(model.text_encoder.latent_depth * model.text_encoder.width);
-    largest_activations = std::max(largest_activations, 34 * bytes_each / 2 * pages * units);
+    // Positions times width of the layers, part by part.
+    struct Part { double units; int64_t depth; };
+    std::vector<Part> parts = {{(double(grid * (grid + 1) + 1) + text) * double(model.decoder.hidden_size), model.decoder.num_hidden_layers}};
+    if (model.source == "page") {
+      parts.push_back({patches * double(model.encoder.sam.width), model.encoder.sam.depth});
+      parts.push_back({double(grid * grid) * double(model.encoder.clip.width), model.encoder.clip.depth});
+    } else {
+      parts.push_back({text * double(model.text_encoder.width), model.text_encoder.depth});
+      parts.push_back({double(grid * grid) * double(model.text_encoder.width), model.text_encoder.latent_depth});
+    }
+    // With checkpoints a layer's input is kept, and the whole of one layer at a time; the two layers of the decoder that guided attention looks into are whole.
+    double kept = 0, largest_layer = 0;
+    for (const auto& part : parts) {
+      const double whole = 34 * bytes_each / 2 * part.units;
+      const int64_t guided = &part == &parts.front() && t.objective.guide > 0 ? std::min<int64_t>(2, part.depth) : 0;
+      kept += t.checkpoint_activations ? double(guided) * whole + double(part.depth - guided) * bytes_each * part.units : double(part.depth) * whole;
+      if (t.checkpoint_activations && part.depth > guided) largest_layer = std::max(largest_layer, whole);
+    }
+    largest_activations = std::max(largest_activations, pages * (kept + largest_layer));
     sides.push_back({{"side_px", side}, {"vision_tokens", grid * grid}, {"text_tokens", std::round(text)}, {"pages_a_step", pages}, {"gigaflops_page_front", flops.front / 1e9},
                      {"gigaflops_page_compressor", flops.compressor / 1e9}, {"gigaflops_page_global", flops.global / 1e9}, {"gigaflops_page_decoder", flops.decoder / 1e9},
                      {"teraflops_a_step", 3 * pages * flops.total() / 1e12}});

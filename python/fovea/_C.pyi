@@ -1111,8 +1111,12 @@ class EncoderConfig:
     'bias of the projector'
     output_norm: bool
     'RMS norm on the vision tokens'
+    token_width: int
+    "width of a vision token as it is kept, 0 the decoder's"
+    token_form: str
+    "rounding of a kept vision token's numbers, in training too"
 
-    def __init__(self, *, sam: SamConfig | dict[str, typing.Any]=..., compressor: CompressorConfig | dict[str, typing.Any]=..., clip: ClipConfig | dict[str, typing.Any]=..., pixels: typing.Any=..., projector_bias: bool=..., output_norm: bool=...) -> None: ...
+    def __init__(self, *, sam: SamConfig | dict[str, typing.Any]=..., compressor: CompressorConfig | dict[str, typing.Any]=..., clip: ClipConfig | dict[str, typing.Any]=..., pixels: typing.Any=..., projector_bias: bool=..., output_norm: bool=..., token_width: int=..., token_form: typing.Any=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1830,12 +1834,16 @@ class ConvertConfig:
     'folder of low-rank adapters to merge in'
     quantize: str
     '8 or 4 bits for matrices'
+    group: int
+    'int4: columns that share a scale, a power of two'
+    eight_bits: list[str]
+    'int4: shell patterns of tensors that take 8 bits'
     dtype: str
     'type of what is not quantised'
     max_shard_mib: float
     'largest file in MiB'
 
-    def __init__(self, *, model: typing.Any=..., out: typing.Any=..., adapters: typing.Any=..., quantize: typing.Any=..., dtype: typing.Any=..., max_shard_mib: float=...) -> None: ...
+    def __init__(self, *, model: typing.Any=..., out: typing.Any=..., adapters: typing.Any=..., quantize: typing.Any=..., group: int=..., eight_bits: collections.abc.Sequence[typing.Any] | str=..., dtype: typing.Any=..., max_shard_mib: float=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1873,6 +1881,8 @@ class CurveConfig:
     'run folder; an unfinished run of the same options in it is gone on from'
     channels: str
     'one text in gray, or three parts in three colour channels, for readers trained so'
+    token_form: str
+    'how vision tokens are stored before they are decoded'
     text_kind: str
     'what pages are filled with'
     batch: int
@@ -1886,7 +1896,7 @@ class CurveConfig:
     generate: GenerateConfig
     'how text is generated'
 
-    def __init__(self, *, text: collections.abc.Sequence[typing.Any] | str=..., budget: collections.abc.Sequence[int] | int=..., ratio: collections.abc.Sequence[float] | float=..., pages: int=..., font: collections.abc.Sequence[typing.Any] | str=..., model: typing.Any=..., seed: int=..., device: typing.Any=..., dtype: typing.Any=..., out: typing.Any=..., channels: typing.Any=..., text_kind: typing.Any=..., batch: int=..., tokenizer: typing.Any=..., num_threads: int=..., style: CurveStyle | dict[str, typing.Any]=..., generate: GenerateConfig | dict[str, typing.Any]=...) -> None: ...
+    def __init__(self, *, text: collections.abc.Sequence[typing.Any] | str=..., budget: collections.abc.Sequence[int] | int=..., ratio: collections.abc.Sequence[float] | float=..., pages: int=..., font: collections.abc.Sequence[typing.Any] | str=..., model: typing.Any=..., seed: int=..., device: typing.Any=..., dtype: typing.Any=..., out: typing.Any=..., channels: typing.Any=..., token_form: typing.Any=..., text_kind: typing.Any=..., batch: int=..., tokenizer: typing.Any=..., num_threads: int=..., style: CurveStyle | dict[str, typing.Any]=..., generate: GenerateConfig | dict[str, typing.Any]=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2048,12 +2058,18 @@ class TrainPagesConfig:
     'share of prose from each file, by size if empty'
     fonts: list[str]
     'font families'
+    rare_from: str
+    'where rare characters are drawn from: Latin letters and marks, or evenly from the characters of the tokenizer'
     shuffled_share: float
     'pages of shuffled words'
     letters_share: float
     'pages of random characters'
     rare_share: float
     'pages with rare letters and marks sprinkled in'
+    joined_share: float
+    'pages of prose with spaces in place of line breaks'
+    min_font_px: float
+    'smallest type, what does not fit in it is left out'
     partial_share: float
     'pages with type smaller than what fits'
     min_size_share: float
@@ -2068,8 +2084,12 @@ class TrainPagesConfig:
     'smallest line height'
     max_line_height: float
     'largest line height'
+    bold_share: float
+    'pages in bold type'
+    italic_share: float
+    'pages in italic type'
 
-    def __init__(self, *, kind: typing.Any=..., channels: typing.Any=..., table: TableConfig | dict[str, typing.Any]=..., figure: FigureConfig | dict[str, typing.Any]=..., text: collections.abc.Sequence[typing.Any] | str=..., valid_text: collections.abc.Sequence[typing.Any] | str=..., text_sha256: collections.abc.Sequence[typing.Any] | str=..., text_share: collections.abc.Sequence[float] | float=..., fonts: collections.abc.Sequence[typing.Any] | str=..., shuffled_share: float=..., letters_share: float=..., rare_share: float=..., partial_share: float=..., min_size_share: float=..., full_hinting_share: float=..., subpixel_share: float=..., max_margin_px: int=..., min_line_height: float=..., max_line_height: float=...) -> None: ...
+    def __init__(self, *, kind: typing.Any=..., channels: typing.Any=..., table: TableConfig | dict[str, typing.Any]=..., figure: FigureConfig | dict[str, typing.Any]=..., text: collections.abc.Sequence[typing.Any] | str=..., valid_text: collections.abc.Sequence[typing.Any] | str=..., text_sha256: collections.abc.Sequence[typing.Any] | str=..., text_share: collections.abc.Sequence[float] | float=..., fonts: collections.abc.Sequence[typing.Any] | str=..., rare_from: typing.Any=..., shuffled_share: float=..., letters_share: float=..., rare_share: float=..., joined_share: float=..., min_font_px: float=..., partial_share: float=..., min_size_share: float=..., full_hinting_share: float=..., subpixel_share: float=..., max_margin_px: int=..., min_line_height: float=..., max_line_height: float=..., bold_share: float=..., italic_share: float=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2310,6 +2330,8 @@ class OptimizerConfig:
     'momentum of Muon'
     muon_weight_decay: float
     'decoupled weight decay of Muon'
+    matrices: str
+    'what trains matrices'
     adam_beta1: float
     'first moment of AdamW'
     adam_beta2: float
@@ -2318,10 +2340,20 @@ class OptimizerConfig:
     'epsilon of AdamW'
     clip_norm: float
     'gradient norm is clipped here, 0 never'
+    weight_bits: int
+    "8 or 4: train with the model's matrices as they are stored in so many bits, 0 off"
+    weight_group: int
+    'weight_bits = 4: columns that share a scale, a power of two'
+    weight_eight_bits: list[str]
+    'weight_bits = 4: shell patterns of tensors that take 8 bits'
+    weight_bits_from: float
+    'progress at which training with weight_bits begins'
+    shard: bool
+    "several processes: share the optimiser's state and its work"
     cuda_graph: bool
     "on a GPU: record Muon's products once and play them back"
 
-    def __init__(self, *, learning_rate: float=..., warmup_steps: int=..., decay_share: float=..., final_rate_share: float=..., muon_momentum: float=..., muon_weight_decay: float=..., adam_beta1: float=..., adam_beta2: float=..., adam_eps: float=..., clip_norm: float=..., cuda_graph: bool=...) -> None: ...
+    def __init__(self, *, learning_rate: float=..., warmup_steps: int=..., decay_share: float=..., final_rate_share: float=..., muon_momentum: float=..., muon_weight_decay: float=..., matrices: typing.Any=..., adam_beta1: float=..., adam_beta2: float=..., adam_eps: float=..., clip_norm: float=..., weight_bits: int=..., weight_group: int=..., weight_eight_bits: collections.abc.Sequence[typing.Any] | str=..., weight_bits_from: float=..., shard: bool=..., cuda_graph: bool=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2672,6 +2704,8 @@ class EvalConfig:
     'font families or font files'
     style: CurveStyle
     'layout of drawn pages'
+    channels: str
+    'drawn pages: one text in gray, or its three parts in three colour channels, for readers trained so'
     kind: list[str]
     'what pages hold; empty: prose, and for `exact` hex, digits, code and urls'
     controls: list[str]
@@ -2703,7 +2737,7 @@ class EvalConfig:
     out: str
     'run folder; an unfinished run of the same options in it is gone on from'
 
-    def __init__(self, *, task: typing.Any=..., reader: typing.Any=..., model: typing.Any=..., device: typing.Any=..., dtype: typing.Any=..., predictions: typing.Any=..., strangers: typing.Any=..., oracle: OracleConfig | dict[str, typing.Any]=..., prompt: typing.Any=..., ask: typing.Any=..., max_tokens: int=..., temperature: float=..., ngram_size: int=..., ngram_window: int=..., batch: int=..., data: collections.abc.Sequence[typing.Any] | str=..., images: typing.Any=..., missing: typing.Any=..., samples: int=..., budget: collections.abc.Sequence[int] | int=..., mode: collections.abc.Sequence[typing.Any] | str=..., ratio: collections.abc.Sequence[float] | float=..., font: collections.abc.Sequence[typing.Any] | str=..., style: CurveStyle | dict[str, typing.Any]=..., kind: collections.abc.Sequence[typing.Any] | str=..., controls: collections.abc.Sequence[typing.Any] | str=..., code: collections.abc.Sequence[typing.Any] | str=..., seed: int=..., metrics: collections.abc.Sequence[typing.Any] | str=..., version: typing.Any=..., predict_only: bool=..., prior: bool=..., prior_text: collections.abc.Sequence[typing.Any] | str=..., tokenizer: typing.Any=..., jieba: typing.Any=..., wordnet: typing.Any=..., save_pages: bool=..., num_threads: int=..., out: typing.Any=...) -> None: ...
+    def __init__(self, *, task: typing.Any=..., reader: typing.Any=..., model: typing.Any=..., device: typing.Any=..., dtype: typing.Any=..., predictions: typing.Any=..., strangers: typing.Any=..., oracle: OracleConfig | dict[str, typing.Any]=..., prompt: typing.Any=..., ask: typing.Any=..., max_tokens: int=..., temperature: float=..., ngram_size: int=..., ngram_window: int=..., batch: int=..., data: collections.abc.Sequence[typing.Any] | str=..., images: typing.Any=..., missing: typing.Any=..., samples: int=..., budget: collections.abc.Sequence[int] | int=..., mode: collections.abc.Sequence[typing.Any] | str=..., ratio: collections.abc.Sequence[float] | float=..., font: collections.abc.Sequence[typing.Any] | str=..., style: CurveStyle | dict[str, typing.Any]=..., channels: typing.Any=..., kind: collections.abc.Sequence[typing.Any] | str=..., controls: collections.abc.Sequence[typing.Any] | str=..., code: collections.abc.Sequence[typing.Any] | str=..., seed: int=..., metrics: collections.abc.Sequence[typing.Any] | str=..., version: typing.Any=..., predict_only: bool=..., prior: bool=..., prior_text: collections.abc.Sequence[typing.Any] | str=..., tokenizer: typing.Any=..., jieba: typing.Any=..., wordnet: typing.Any=..., save_pages: bool=..., num_threads: int=..., out: typing.Any=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 

@@ -29,9 +29,11 @@ class Ablation:
 
 
 def load_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Rows of a table.csv, numbers as numbers."""
+    """Rows of a table.csv, numbers as numbers; names stay text, whatever they are made of."""
 
-    def value(text: str) -> Any:
+    def value(key: str, text: str) -> Any:
+        if key in ("name", "group", "font", "cell"):
+            return text
         for kind in (int, float):
             try:
                 return kind(text)
@@ -40,7 +42,7 @@ def load_table(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         return text
 
     with open(path, newline="", encoding="utf-8") as file:
-        return [{key: value(text) for key, text in row.items()} for row in csv.DictReader(file)]
+        return [{key: value(key, text) for key, text in row.items()} for row in csv.DictReader(file)]
 
 
 # Columns that say which cells and pages are alike but for the seed, and what is averaged over seeds.

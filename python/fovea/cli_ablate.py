@@ -14,6 +14,7 @@ from fovea.cli import _Schema, cli
 @cli.command(cls=_Schema, config_name="AblateConfig")
 @click.argument("grid", required=False, type=click.Path())
 @click.option("--figure/--no-figure", "draw", default=True, help="draw ablation.svg and ablation.png")
+@click.option("--seed", "seeds", metavar="4,5", help="seed of every cell, or several; short for --set train.trainer.seed=4,5")
 @click.option("--gpus", metavar="0,1", help="GPUs, a cell at a time on each; short for --devices cuda:0 cuda:1")
 @click.option("--executor", type=click.Choice(["local", "slurm", "ray"]), default="local", help="who runs the cells: this machine, a Slurm array, or Ray")
 @click.option("--slurm", "slurm_lines", multiple=True, metavar="--OPTION=VALUE", help="a line for sbatch, such as --slurm=--time=2:00:00; repeatable")
@@ -22,15 +23,17 @@ from fovea.cli import _Schema, cli
 @click.option("--ray-address", help="address of a Ray cluster; without it Ray runs on this machine")
 @click.option("--cpus", type=float, default=1, help="Ray: processors a cell")
 @click.option("--ray-gpus", type=float, default=0, help="Ray: GPUs a cell")
+@click.option("--tensorboard", metavar="FOLDER", help="put the logs of the finished cells there, too, for TensorBoard")
+@click.option("--wandb", "wandb_project", metavar="PROJECT", help="send them to this project of Weights & Biases (WANDB_MODE=offline keeps them here)")
 @click.option("--collect", is_flag=True, help="make table and figure of the cells that are finished, and run nothing")
 @click.pass_context
 def ablate(
-    ctx: click.Context, grid: str | None, draw: bool, gpus: str | None, executor: str, slurm_lines: tuple[str, ...], tasks: int, submit: bool, ray_address: str | None,
-    cpus: float, ray_gpus: float, collect: bool, **values: Any,
+    ctx: click.Context, grid: str | None, draw: bool, seeds: str | None, gpus: str | None, executor: str, slurm_lines: tuple[str, ...], tasks: int, submit: bool, ray_address: str | None,
+    cpus: float, ray_gpus: float, tensorboard: str | None, wandb_project: str | None, collect: bool, **values: Any,
 ) -> None:
     """Models that differ in one choice, trained alike and measured by the curve, in one table and one figure.
 
-    GRID is a TOML file (experiments/README.md). Finished cells are kept, unfinished ones gone on with; a cell that fails is recorded and the others go on.
+    GRID is a TOML file (experiments/README.md), or the folder or manifest.json of an ablation that was run. Finished cells are kept, unfinished ones gone on with; a cell that fails is recorded and the others go on.
     """
     from fovea import _C
     from fovea.ablation_executors import gpu_devices, run
@@ -40,6 +43,10 @@ def ablate(
     ctx.command.fill(config, values)
     if grid:
         config.grid = grid
+    if seeds is not None:
+        if any(word.startswith("train.trainer.seed=") for word in config.set):
+            raise _C.ConfigError("[ablate] seed and set train.trainer.seed say the same thing: name one of them")
+        config.set = [*config.set, f"train.trainer.seed={seeds}"]
     if gpus is not None:
         if values.get("devices"):
             raise _C.ConfigError("[ablate] gpus and devices say the same thing: name one of them")
@@ -74,6 +81,10 @@ def ablate(
         return
     if sys.stderr.isatty():
         click.echo("", err=True)
+    if tensorboard or wandb_project:
+        from fovea.train_trackers import track_cells
+
+        click.echo(f"logged: {len(track_cells(config.out, tensorboard, wandb_project))} cells")
     busy = f", {result['num_busy']} are being trained by another process" if result["num_busy"] else ""
     click.echo(f"{result['num_complete']} cells complete, {result['num_failed']} failed{busy}")
     names = [Path(config.out) / "table.csv"]

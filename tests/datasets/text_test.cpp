@@ -133,6 +133,27 @@ TEST(Passage, ShuffleKeepsTheWords) {
   EXPECT_EQ(before, after);
 }
 
+TEST(Passage, ShufflingLeavesNoOrderOfHanCharacters) {
+  const auto chinese = sample("zh_law_rights_of_the_elderly");
+  const auto prose = to_code_points(passage(chinese, TextKind::kProse, 1000, 4, 0)), mixed = to_code_points(passage(chinese, TextKind::kShuffledWords, 1000, 4, 0));
+  const auto kept = [&](const std::u32string& text) {
+    const auto source = to_code_points(chinese);
+    size_t found = 0, total = 0;
+    for (size_t i = 0; i + 4 <= text.size(); ++i, ++total) found += source.find(text.substr(i, 4)) != std::u32string::npos;
+    return double(found) / double(total);
+  };
+  EXPECT_GT(kept(prose), 0.9);
+  EXPECT_LT(kept(mixed), 0.03);
+}
+
+TEST(Passage, CharactersThatAreWords) {
+  for (char32_t c : {U'的', U'，', U'カ', U'〇', U'Ａ'}) EXPECT_TRUE(is_word_alone(c)) << uint32_t(c);
+  for (char32_t c : {U'a', U'é', U'—', U' ', U'я', U'\u3000'}) EXPECT_FALSE(is_word_alone(c)) << uint32_t(c);
+  EXPECT_DOUBLE_EQ(share_of_words_alone("天地 ab"), 0.5);
+  EXPECT_DOUBLE_EQ(share_of_words_alone("天地ab", 2), 1);
+  EXPECT_DOUBLE_EQ(share_of_words_alone(" \n"), 0);
+}
+
 TEST(Passage, RandomWordsHaveEqualChances) {
   std::string source = "Rare, words. here!";
   for (int i = 0; i < 500; ++i) source += " the 12 a1 x-y";

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <thread>
@@ -18,10 +19,12 @@ using test::Shape;
 using test::Threads;
 
 TEST(Generate, PackedDecoderEqualsThePlainOne) {
+  const Threads restore(at::get_num_threads());
   for (const Shape& shape : {Shape{8, 2, 16, true, false}, Shape{3, 3, 32, false, true}, Shape{6, 1, 16, true, true}}) {
     auto decoder = random_decoder(shape, 7);
     const auto prompts = at::randn({9, 21, 48});
     const decoder::GenerateConfig options{.max_new_tokens = 290, .loop_min_repeats = 4};  // longer than one growth of the cache
+    at::set_num_threads(1);  // products so small take longer with more, far longer on a busy machine
     const auto plain = decoder::generate(*decoder, prompts, options);
     decoder->to(at::kDouble);  // what rounding does to either is measured against this
     const auto exact = decoder::generate(*decoder, prompts.to(at::kDouble), options);
@@ -33,7 +36,7 @@ TEST(Generate, PackedDecoderEqualsThePlainOne) {
       runs.push_back(decoder::generate(*decoder, prompts, options));
     }
     std::set<size_t> lengths;
-    double gap_plain = 0, gap_packed = 0;
+    std::vector<double> gaps_plain, gaps_packed;
     for (size_t i = 0; i < plain.size(); ++i) {
       lengths.insert(plain[i].ids.size());
       EXPECT_EQ(runs[0][i].ids, plain[i].ids) << i;
@@ -41,15 +44,23 @@ TEST(Generate, PackedDecoderEqualsThePlainOne) {
       EXPECT_EQ(runs[0][i].loop_period, plain[i].loop_period);
       ASSERT_EQ(exact[i].ids, plain[i].ids);
       for (size_t t = 0; t < exact[i].ids.size() && t < runs[0][i].ids.size(); ++t) {
-        gap_plain = std::max(gap_plain, std::abs(double(plain[i].probabilities[t]) - exact[i].probabilities[t]));
-        gap_packed = std::max(gap_packed, std::abs(double(runs[0][i].probabilities[t]) - exact[i].probabilities[t]));
+        gaps_plain.push_back(std::abs(double(plain[i].probabilities[t]) - exact[i].probabilities[t]));
+        gaps_packed.push_back(std::abs(double(runs[0][i].probabilities[t]) - exact[i].probabilities[t]));
       }
       for (const auto& run : runs) {
         EXPECT_EQ(run[i].ids, runs[0][i].ids);
         EXPECT_EQ(run[i].probabilities, runs[0][i].probabilities);  // to the last bit on any number of threads
       }
     }
-    EXPECT_LT(gap_packed, 10 * gap_plain + 1e-6) << gap_plain;
+    // Both paths round about as often, in another order. Where queries and keys are not normalised, random weights make attention so steep that a rounding of a score grows a
+    // thousandfold at a few positions: the largest gaps there are single draws, either path's .2 to 4 times the other's by the seed. Nine tenths of the way up they agree (.8 to 1.7
+    // over eight seeds), and with normalised ones at the top, too (.6 to 1.5).
+    const auto quantile = [](std::vector<double> gaps, double share) {
+      std::sort(gaps.begin(), gaps.end());
+      return gaps[size_t(share * double(gaps.size() - 1))];
+    };
+    EXPECT_LT(quantile(gaps_packed, 0.9), 2.5 * quantile(gaps_plain, 0.9));
+    if (shape.qk_norm) EXPECT_LT(quantile(gaps_packed, 1), 3 * quantile(gaps_plain, 1));
     EXPECT_GT(lengths.size(), 1u);  // pages that end at different times were among them
   }
 }

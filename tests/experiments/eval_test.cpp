@@ -79,6 +79,28 @@ TEST_F(EvalTest, AnOracleWithoutErrorsIsPerfectInEveryTask) {
   }
 }
 
+TEST_F(EvalTest, ThreeTextsStandInThreeChannels) {
+  config.ratio = {12};
+  config.save_pages = true;
+  const auto gray = run().rows[0];
+  config.out += "three";
+  config.channels = "three-texts";
+  const auto three = run().rows[0];
+  EXPECT_EQ(three["char_edit_distance"].get<double>(), 0);  // the oracle's truth is the text of all three
+  EXPECT_EQ(three["num_text_tokens"], gray["num_text_tokens"]);
+  EXPECT_GT(three["font_size_px"].get<double>(), 1.4 * gray["font_size_px"].get<double>());  // a third of the text has a page of its own: sqrt(3)
+  EXPECT_EQ(read_png(config.out + "/pages/000.png").channels, 3);
+  fs::remove_all(config.out);
+  config.task = "tables";
+  config.ratio = {4};
+  try {
+    run();
+    FAIL();
+  } catch (const ConfigError& e) {
+    EXPECT_NE(std::string(e.what()).find("tables has pictures of its own"), std::string::npos) << e.what();
+  }
+}
+
 TEST_F(EvalTest, LinesHoldWhatACurvesLinesHold) {
   run();
   for (const auto& line : lines_of(config.out + "/results.jsonl"))

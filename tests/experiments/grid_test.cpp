@@ -67,6 +67,13 @@ TEST(Grid, ListsOfAListFieldAreValues) {
   EXPECT_EQ(found[3].config.text, std::vector<std::string>{"d"});
 }
 
+TEST(Grid, BracketsAreTheEmptyList) {
+  const auto found = cells("text = ['x']\n", {"text=[]"});
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(found[0].config.text.empty());
+  EXPECT_EQ(cells("", {"model=[]"})[0].config.model, "[]");
+}
+
 TEST(Grid, HashIsOfWhatDeterminesACell) {
   const auto identity = [](const Outer& config) {
     Json out = config_to_json(config);

@@ -189,6 +189,19 @@ TEST(ScoreText, LineBreaksAreNoErrors) {
   EXPECT_EQ(score.script[0].length, 13u);
 }
 
+TEST(ScoreText, HanCharactersAreWordsAndLinesOfThemJoin) {
+  EXPECT_EQ(normalize_space("天地\n玄黄，\n“宇宙\n” 洪荒 日\nmoon"), "天地玄黄，“宇宙” 洪荒 日 moon");
+  EXPECT_EQ(normalize_space("one —\ntwo"), "one — two");
+  EXPECT_THAT(normalized_to_source("天\n地"), ElementsAre(0, 2));
+  const auto same = score_text("天地玄黄，宇宙洪荒。", "天地玄黄，\n宇宙\n洪荒。");
+  EXPECT_EQ(same.num_edits, 0u);
+  EXPECT_EQ(same.precision, 1);
+  const auto one_wrong = score_text("天地玄黄 abc", "天地玄黃 abc");  // 4 of 5 words
+  EXPECT_DOUBLE_EQ(one_wrong.precision, 0.8);
+  EXPECT_DOUBLE_EQ(one_wrong.recall, 0.8);
+  EXPECT_DOUBLE_EQ(one_wrong.char_edit_distance, 1.0 / 8.0);
+}
+
 TEST(ScoreText, EmptyTexts) {
   const auto both = score_text("", " \n");
   EXPECT_EQ(both.precision, 1);

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "fovea/base/error.h"
 #include "fovea/base/file.h"
 #include "fovea/model/optical_model.h"
 #include "fovea/nn/initialise.h"
@@ -62,6 +63,31 @@ TEST(Reader, DecoderSeesOnlyVisionTokens) {
   const auto a2 = model::load_vision_tokens(folder + "/a.tokens"), b2 = model::load_vision_tokens(folder + "/b.tokens");
   EXPECT_EQ(fresh.decode({&a2}, options)[0].text, both[0].text);
   EXPECT_EQ(fresh.decode({&b2}, options)[0].text, both[1].text);  // another page's tokens give that page's text
+  fs::remove_all(folder);
+}
+
+TEST(Reader, NarrowTokensAreKeptStoredAndRead) {
+  const std::string folder = folder_of("narrow");
+  auto config = model::presets::miniature();
+  config.encoder.token_width = 16;
+  model::OpticalModel narrow(config, nn::Factory{});
+  nn::initialise(*narrow, 3);
+  model::save_model(folder, narrow, {});
+  fs::copy_file(kTokenizer, folder + "/tokenizer.json");
+  auto reader = model::Reader::load(folder);
+  const Image a = page_of(1, 128);
+  const auto tokens = reader.encode({&a});
+  ASSERT_EQ(tokens[0].sequence.sizes().vec(), (std::vector<int64_t>{7, 16}));
+  const decoder::GenerateConfig options{.max_new_tokens = 12};
+  const auto read = reader.decode({&tokens[0]}, options);
+  model::save_vision_tokens(tokens[0], folder + "/a.tokens");
+  const auto again = model::load_vision_tokens(folder + "/a.tokens");
+  EXPECT_EQ(reader.decode({&again}, options)[0].generated.ids, read[0].generated.ids);
+  // The decoder reads what the bottleneck makes of them, and nothing of another width.
+  EXPECT_EQ(reader.model()->decoder_input(tokens[0].sequence).size(1), config.decoder.hidden_size);
+  auto other = tokens[0];
+  other.sequence = at::zeros({7, 64});
+  EXPECT_THROW(reader.decode({&other}, options), ShapeError);
   fs::remove_all(folder);
 }
 

@@ -13,6 +13,40 @@ at::Tensor random_int8_weight(int64_t out, int64_t in) {
   return q * (at::rand({out, 1}) + 0.01);
 }
 
+// As weights in four bits are stored: -8 to 7 with a float16 scale for each group of columns, of either sign; some groups reach 7 and no further.
+at::Tensor random_int4_weight(int64_t out, int64_t in, int64_t group) {
+  auto q = at::randint(-7, 8, {out, in / group, group}).to(at::kFloat);
+  q.select(2, 1).fill_(-8);
+  q.select(0, out / 2).clamp_(-7, 7).select(1, 0).fill_(7);
+  const auto scale = ((at::rand({out, in / group, 1}) + 0.05) * at::sign(at::randn({out, in / group, 1}))).to(at::kHalf).to(at::kFloat);
+  return (q * scale).view({out, in});
+}
+
+TEST(Int8Linear, FourBitsInGroupsOfColumnsArePackedToo) {
+  torch::manual_seed(6);
+  for (auto simd : {nn::Simd::kPlain, nn::Simd::kAvx2, nn::Simd::kAvx512}) {
+    if (simd > nn::best_simd()) continue;
+    for (const auto& [out, in, group] : {std::tuple<int64_t, int64_t, int64_t>{65, 96, 32}, {128, 1280, 256}, {40, 512, 128}, {33, 80, 80}}) {
+      const auto weight = random_int4_weight(out, in, group);
+      const auto packed = nn::Int8Weight::from_exact(weight);
+      ASSERT_TRUE(packed) << group;
+      const auto x = at::randn({33, in}), before = at::randn({33, out});
+      const auto expected = at::linear(x.to(at::kDouble), weight.to(at::kDouble));
+      const double close = 1e-5 * expected.abs().max().item<double>();
+      auto all = at::empty({33, out}), sum = before.clone();
+      packed->multiply(x.data_ptr<float>(), 33, all.data_ptr<float>(), false, simd);
+      packed->multiply(x.data_ptr<float>(), 33, sum.data_ptr<float>(), /*add=*/true, simd);
+      EXPECT_LT((all - expected).abs().max().item<double>(), close) << group;
+      EXPECT_LT((sum - before - expected).abs().max().item<double>(), close) << group;
+      for (int64_t rows : {1, 3, 5, 9}) {
+        auto some = at::empty({rows, out});
+        packed->multiply(x.data_ptr<float>(), rows, some.data_ptr<float>(), false, simd);
+        EXPECT_TRUE(at::equal(some, all.narrow(0, 0, rows))) << rows << " rows";
+      }
+    }
+  }
+}
+
 TEST(Int8Linear, EqualsFloat32OnEveryNumberOfRows) {
   torch::manual_seed(1);
   torch::NoGradGuard no_grad;

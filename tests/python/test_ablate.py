@@ -76,7 +76,7 @@ def test_plan_names_cells_and_their_cost(grid: Path, tmp_path: Path) -> None:
         (("sides_px = [64]", "sides_px = [96]"), "cell 'conv'.*multiple of 64"),
         (('name = "text"', 'name = "conv"'), "two cells are called 'conv'"),
         (("num_steps", "num_stepps"), "num_stepps.*num_steps"),
-        (("en_state_of_the_union_1953", "nowhere"), "nowhere.txt is not there"),
+        (("en_state_of_the_union_1953", "nowhere"), "nowhere.txt is not there; set eval.text=FILE"),
         (("budget = [1]", "budget = [3]"), "squares"),
     ],
 )
@@ -91,12 +91,14 @@ def test_impossible_cells_are_named_before_anything_starts(grid: Path, tmp_path:
 
 
 def test_cells_train_are_measured_and_kept(grid: Path, tmp_path: Path) -> None:
+    grid.write_text('eval_token_form = ["keep", "binary"]\n' + grid.read_text(encoding="utf-8"), encoding="utf-8")
     out = tmp_path / "out"
     seen = []
     result = fovea.ablate(grid, out, on_progress=lambda done, total, running: seen.append((done, total)))
     assert seen[-1] == (2, 2)
     rows = result.rows
-    assert {(row["name"], row["text_kind"]) for row in rows} == {(n, k) for n in ("conv", "text") for k in ("prose", "shuffled-words")}
+    assert [(row["name"], row["text_kind"], row["token_form"]) for row in rows] == [(n, k, f) for n in ("conv", "text") for f in ("keep", "binary") for k in ("prose", "shuffled-words")]
+    assert all(row["token_bits_per_char"] > 0 for row in rows)
     for row in rows:
         assert row["undertrained"] == 1 and row["status"] == "complete"
         assert row["train_steps"] == 4 and row["train_petaflops"] > 0 and row["train_text_tokens"] > 0
@@ -115,6 +117,24 @@ def test_cells_train_are_measured_and_kept(grid: Path, tmp_path: Path) -> None:
     after = [(cell / "result.json").stat().st_mtime_ns for cell in cells]
     assert after[0] != before[0] and after[1] == before[1]
     assert Ablation(out).rows == rows  # the training was not repeated, and reading is exact
+
+
+def test_a_manifest_is_run_again_with_another_seed(grid: Path, tmp_path: Path) -> None:
+    first = _C.plan_ablation(_C.AblateConfig(grid=str(grid), out=str(tmp_path / "out"), set=["eval.pages=1"]))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "grid.toml").write_text(grid.read_text(encoding="utf-8"), encoding="utf-8")
+    (out / "manifest.json").write_text(json.dumps({"verb": "ablate", "config": {"grid": str(grid), "set": ["eval.pages=1", "train.trainer.seed=3"]}}), encoding="utf-8")
+    same = _C.plan_ablation(_C.AblateConfig(grid=str(out / "manifest.json"), out=str(out), set=["train.trainer.seed=1"]))  # the grid beside it, and what was set then
+    assert [row["folder"] for row in same] == [row["folder"] for row in first]
+    assert {row["seed"] for row in _C.plan_ablation(_C.AblateConfig(grid=str(out / "manifest.json")))} == {3}
+    run = subprocess.run(
+        [sys.executable, "-m", "fovea", "ablate", str(out), "--seed", "9", "--only", "conv", "--out", str(tmp_path / "again"), "--dry-run"],
+        capture_output=True, text=True, timeout=120, check=True, env=environment(),
+    )  # fmt: skip
+    assert [line.split()[:2] for line in run.stdout.splitlines()[1:]] == [["conv", "9"]]
+    with pytest.raises(_C.ConfigError, match="neither grid.toml nor manifest.json"):
+        _C.plan_ablation(_C.AblateConfig(grid=str(ROOT / "notebooks")))
 
 
 def test_a_failing_cell_is_recorded_and_the_others_go_on(grid: Path, tmp_path: Path) -> None:

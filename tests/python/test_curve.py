@@ -19,7 +19,7 @@ from fovea import figures
 COLUMNS = (
     "budget ratio_asked ratio_measured ratio_decoder_positions num_pages num_text_tokens font font_size_px precision precision_low "
     "precision_high recall recall_low recall_high f1 f1_low f1_high char_edit_distance char_edit_distance_low char_edit_distance_high "
-    "loop_rate text_kind"
+    "loop_rate text_kind token_form token_bits_per_char"
 ).split()
 TIMES = {"seconds_encode", "seconds_decode"}
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -88,6 +88,16 @@ def test_text_kinds(kind: str, miniature: Path, prose: Path, tmp_path: Path) -> 
     if kind == "random-letters":
         assert re.fullmatch(r"[a-z\s]+", text)
     assert result.rows[0]["text_kind"] == kind
+
+
+def test_stored_tokens_cost_bits(miniature: Path, prose: Path, tmp_path: Path) -> None:
+    kept = fovea.curve(**small(miniature, prose, tmp_path / "keep", budget=9, ratio=4), figure=False).rows[0]
+    binary = fovea.curve(**small(miniature, prose, tmp_path / "binary", budget=9, ratio=4, token_form="binary"), figure=False).rows[0]
+    assert (kept["token_form"], binary["token_form"]) == ("keep", "binary")
+    # float32 numbers against signs and one float16 a vector, of width 64; separators are not counted
+    assert kept["token_bits_per_char"] / binary["token_bits_per_char"] == pytest.approx(64 * 32 / (64 + 16), rel=1e-4)
+    chars = sum(json.loads(line)["num_chars"] for line in (tmp_path / "keep" / "results.jsonl").read_text().splitlines())
+    assert kept["token_bits_per_char"] == pytest.approx(2 * 9 * 64 * 32 / chars, rel=1e-4)
 
 
 def test_stopped_from_python(miniature: Path, prose: Path, tmp_path: Path) -> None:

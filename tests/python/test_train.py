@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -74,12 +75,15 @@ def together(path: Path, *overrides: str, world: int) -> None:
 
 def test_a_run_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
     path = config_file(tmp_path, tmp_path / "shared")
-    together(path, "trainer.micro_batches=2", "trainer.num_steps=2", world=2)
+    together(path, "trainer.micro_batches=2", "trainer.num_steps=2", "trainer.optimizer.shard=true", world=2)  # checkpoints hold the whole state all the same
     together(path, "trainer.num_steps=4", world=1)  # as many micro-batches as the checkpoint has
     together(path, "trainer.num_steps=6", world=2)
     together(path, "trainer.micro_batches=2", f"trainer.out={tmp_path / 'straight'}", world=1)
     shared, straight = (load_file(tmp_path / name / "checkpoint/weights/model.safetensors") for name in ("shared", "straight"))
     assert shared.keys() == straight.keys()
+    for name, tensor in shared.items():
+        assert np.array_equal(tensor, straight[name]), name
+    shared, straight = (load_file(tmp_path / name / "checkpoint/optimizer/model.safetensors") for name in ("shared", "straight"))
     for name, tensor in shared.items():
         assert np.array_equal(tensor, straight[name]), name
     failed = subprocess.run(
@@ -108,6 +112,28 @@ def test_a_lost_process_ends_the_others_and_the_run_goes_on(tmp_path: Path) -> N
     step = json.loads((tmp_path / "out/checkpoint/state.json").read_text())["step"]
     together(path, "trainer.micro_batches=2", f"trainer.num_steps={step + 2}", world=1)
     assert json.loads((tmp_path / "out/checkpoint/state.json").read_text())["step"] == step + 2
+
+
+def merged_by_peft(base: dict[str, np.ndarray], adapters: Path) -> dict[str, np.ndarray]:
+    """The base model's matrices with the adapters merged in by PEFT: a tree of linear layers under the published names stands for the model."""
+    peft, torch = pytest.importorskip("peft"), pytest.importorskip("torch")
+    root = torch.nn.Module()
+    root.prepare_inputs_for_generation = lambda *_, **__: {}  # PEFT asks causal language models for it
+    for name, matrix in base.items():
+        if not name.endswith(".weight") or matrix.ndim != 2:
+            continue
+        *path, last = name.removesuffix(".weight").split(".")
+        place = root
+        for part in path:
+            if part not in dict(place.named_children()):
+                place.add_module(part, torch.nn.Module())
+            place = getattr(place, part)
+        linear = torch.nn.Linear(matrix.shape[1], matrix.shape[0], bias=False)
+        linear.weight.data = torch.from_numpy(np.array(matrix, dtype=np.float32))
+        place.add_module(last, linear)
+    whole = peft.PeftModel.from_pretrained(root, str(adapters))
+    assert sum("lora_A" in name for name, _ in whole.named_parameters()) == len(load_file(adapters / "adapter_model.safetensors")) // 2
+    return {name: value.detach().numpy() for name, value in whole.merge_and_unload().state_dict().items()}
 
 
 @pytest.mark.parametrize("way", ["frozen encoder and adapters", "stage 2"])
@@ -145,6 +171,11 @@ def test_a_published_folder_is_fine_tuned(tmp_path: Path, way: str, cli: Callabl
         assert json.loads((tuned / "config.json").read_text()) == json.loads((base / "config.json").read_text())
     else:
         assert changed and all(".self_attn." in name and name.startswith("model.layers.") for name in changed)
+        if importlib.util.find_spec("peft"):
+            theirs = merged_by_peft(before, tmp_path / "out/adapters")
+            for name in changed:
+                assert np.abs(theirs[name] - before[name]).max() > 1e-4
+                np.testing.assert_allclose(theirs[name], after[name], rtol=0, atol=1e-6)
     tokens = fovea.encode(np.full((128, 128), 255, np.uint8), tuned)
     assert isinstance(fovea.decode(tokens, tuned, max_new_tokens=4), str)
 

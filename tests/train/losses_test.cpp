@@ -53,7 +53,7 @@ TEST_P(Guided, AttentionIsItsDefinitionAndSoAreItsGradients) {
   const auto gradients = [&] {
     std::vector<at::Tensor> out;
     for (auto& p : objective->parameters()) {
-      if (p.grad().defined()) out.push_back(p.grad().clone());
+      out.push_back(p.grad().defined() ? p.grad().clone() : at::zeros_like(p));  // zero: of losses that weigh nothing, or none
       p.mutable_grad() = at::Tensor();
     }
     return out;
@@ -110,6 +110,43 @@ TEST(Losses, TheReadingLossIsOverTheTargetsAlone) {
   }
   EXPECT_NEAR(found.item<float>(), sum / double(batch.targets.size(0)), 1e-4);
   EXPECT_NEAR(objective->evaluate(batch).reader_loss.item<float>(), found.item<float>(), 1e-5);
+}
+
+// Random characters take more tokens than prose; what is cut is said to go on, and nothing else changes.
+TEST(Batches, LongTextsAreCutAtTheLimit) {
+  auto run = testing_train::miniature_run("x");
+  run.pages.letters_share = 0.3;
+  run.pages.shuffled_share = run.pages.partial_share = 0;
+  const experiments::TrainPages pages(run.pages);
+  const auto tokenizer = text::Tokenizer::from_file(run.tokenizer);
+  const train::GlyphClasses classes(tokenizer);
+  train::BatchSpec spec{};
+  spec.side_px = 256, spec.num_chars = 600, spec.num_pages = 24;
+  for (const bool from_text : {false, true}) {
+    auto sizes = model::presets::miniature();
+    if (from_text) sizes.source = "text";
+    auto config = run.trainer;
+    const auto plain = train::make_batch(pages, tokenizer, classes, config, sizes, spec, 0, 0);
+    config.text_limit = 1.25;
+    const auto limited = train::make_batch(pages, tokenizer, classes, config, sizes, spec, 0, 0);
+    const int64_t before = plain.inputs.size(1), after = limited.inputs.size(1);
+    EXPECT_GT(before, after * 4 / 3);
+    EXPECT_EQ(limited.num_text_tokens, limited.targets.size(0));
+    EXPECT_EQ(limited.num_text_tokens, limited.positions.size(0));
+    EXPECT_TRUE(limited.pixels.equal(plain.pixels));
+    if (from_text) EXPECT_TRUE(limited.source_ids.slice(1, 0, plain.source_ids.size(1)).equal(plain.source_ids.slice(1, 0, limited.source_ids.size(1))));
+    const auto ends_of = [&](const train::Batch& b) { return b.targets.eq(sizes.decoder.eos_token_id).sum().item<int64_t>(); };
+    EXPECT_LT(ends_of(limited), ends_of(plain));
+    EXPECT_GT(ends_of(limited), 12);
+    for (int64_t page = 0; page < spec.num_pages; ++page) {
+      const auto mine = [&](const train::Batch& b, const at::Tensor& values) { return values.masked_select(b.positions.floor_divide(b.inputs.size(1)) == page); };
+      const auto short_text = mine(limited, limited.targets), long_text = mine(plain, plain.targets);
+      ASSERT_LE(short_text.size(0), long_text.size(0));
+      EXPECT_TRUE(short_text.equal(long_text.slice(0, 0, short_text.size(0))));
+      EXPECT_TRUE(mine(limited, limited.place_cell).equal(mine(plain, plain.place_cell).slice(0, 0, short_text.size(0)))) << page;
+      EXPECT_TRUE(limited.inputs[page].slice(0, 0, short_text.size(0)).equal(plain.inputs[page].slice(0, 0, short_text.size(0))));
+    }
+  }
 }
 
 }  // namespace

@@ -72,6 +72,7 @@ TEST(Objective, WhatGoesOnAfterThePageIsTheTextBehindIt) {
 }
 
 TEST(Objective, AModelThatIsToDoBothNeedsAMark) {
+  at::set_num_threads(1);
   auto config = miniature_run(folder_of("both"));
   config.trainer.objective.task = "both";
   EXPECT_THROW(experiments::run_train(config), ConfigError);
@@ -142,6 +143,9 @@ TEST(Objective, AdaptersAloneLearnAndMergeToWhatWasTrained) {
     changed += adapted;
   }
   EXPECT_EQ(changed, 3 * 2 + 5 + 1);  // q and v of three layers; k, o, gate, up, down of the first; the projector
+  const Json about = Json::parse(read_file(tuned.trainer.out + "/adapters/adapter_config.json"));
+  EXPECT_EQ(int64_t(about["target_modules"].size()), changed);
+  for (const Json& layer : about["target_modules"]) EXPECT_TRUE(adapters.contains("base_model.model." + layer.get<std::string>() + ".lora_A.weight")) << layer;
   // Merging the folder gives the model that was saved merged.
   model::OpticalModel merged(train::read_model_config(tuned.trainer.init), nn::Factory{});
   train::init_from(merged, tuned.trainer.init);

@@ -121,6 +121,33 @@ TEST(ChinesePages, RareCharactersAreDrawnEvenlyFromTheAlphabet) {
   EXPECT_THROW(experiments::TrainPages{config}, ConfigError);  // no alphabet
 }
 
+TEST(TrainPages, FacesChangePixelsAndNotTheText) {
+  experiments::TrainPagesConfig config;
+  config.text = {kSamples + "en_state_of_the_union_1953.txt"};
+  config.fonts = {"DejaVu Sans"};
+  const experiments::TrainPages plain(config);
+  config.bold_share = 1;
+  const experiments::TrainPages bold(config);
+  const auto a = plain.draw({256, 300, 3}), b = bold.draw({256, 300, 3});
+  EXPECT_NE(a.image.pixels, b.image.pixels);
+  auto one = without_breaks(a.text), other = without_breaks(b.text);
+  if (one.size() > other.size()) one.swap(other);
+  EXPECT_EQ(other.substr(0, one.size()), one);
+}
+
+TEST(TrainPages, JoinedLinesAndSmallestType) {
+  auto config = chinese();
+  config.joined_share = 1;
+  config.min_font_px = 12;
+  config.partial_share = 0;
+  const experiments::TrainPages pages(config, {U'的', U'，'});
+  const auto page = pages.draw({256, 2000, 1});  // more than fits in type of 12 px: cut
+  const size_t count = without_breaks(page.text).size();
+  EXPECT_GT(count, 150u);
+  EXPECT_LT(count, 256u * 256u / 144u);
+  EXPECT_EQ(page.text.size(), page.x_px.size());
+}
+
 TEST(ChinesePages, GlyphsAndPlacesAgree) {
   const auto tokenizer = tokenizer_of("reader-zh");
   const train::GlyphClasses classes(tokenizer);

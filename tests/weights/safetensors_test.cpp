@@ -319,6 +319,14 @@ TEST_F(Weights, FourBitGroupsOfAnyPowerOfTwo) {
   EXPECT_THAT(error_of([&] { load_weights({{"w", torch::zeros({2, 200})}}, WeightStore(folder())); }), HasSubstr("scale must be F16 or F32 [2, 7]"));
 }
 
+TEST_F(Weights, SomeTakeEightBitsAllTheSame) {
+  for (auto quantize : {Quantize::kInt8, Quantize::kInt4}) {
+    save_weights(folder(), {{"a.stem.weight", torch::randn({4, 32})}, {"b.weight", torch::randn({4, 32})}}, {.quantize = quantize, .eight_bit_names = {"*stem*"}});
+    EXPECT_EQ(WeightStore(folder()).entry("a.stem.weight").dtype, torch::kInt8);
+    EXPECT_EQ(WeightStore(folder()).entry("b.weight").dtype, quantize == Quantize::kInt4 ? torch::kUInt8 : torch::kInt8);
+  }
+}
+
 TEST_F(Weights, GroupFollowsFromTheNumberOfScales) {
   for (int64_t columns = 2; columns < 3000; columns += 2)
     for (int64_t group = 32; group <= 4096; group *= 2) {

@@ -77,6 +77,8 @@ static std::string published_layer(const std::string& name) {
 void save_adapters(const std::string& folder, const Adapters& adapters, const LoraConfig& config, const std::map<std::string, at::Tensor>& values, const std::string& base) {
   make_writable_folder(folder);
   weights::NamedTensors tensors;
+  Json layers = Json::array();  // whole names: a part of ours, such as decoder.layers.0, says nothing to PEFT
+  for (const auto& e : adapters->entries()) layers.push_back(published_layer(e.name));
   for (const auto& e : adapters->entries())
     for (const char* half : {"lora_A", "lora_B"}) tensors.emplace_back("base_model.model." + published_layer(e.name) + "." + half + ".weight", values.at(slashed(e.name) + "/" + half));
   const std::string temporary = folder + "/.new";
@@ -84,7 +86,7 @@ void save_adapters(const std::string& folder, const Adapters& adapters, const Lo
   options.max_shard_bytes = int64_t(1) << 40;
   weights::save_weights(temporary, tensors, options);
   const Json about = {{"peft_type", "LORA"}, {"base_model_name_or_path", base}, {"r", config.rank}, {"lora_alpha", config.alpha}, {"lora_dropout", 0.0}, {"bias", "none"},
-                      {"target_modules", config.targets}, {"task_type", "CAUSAL_LM"}};
+                      {"target_modules", layers}, {"task_type", "CAUSAL_LM"}};
   std::filesystem::rename(temporary + "/model.safetensors", folder + "/adapter_model.safetensors");
   std::filesystem::remove_all(temporary);
   write_file_atomic(folder + "/adapter_config.json", about.dump(2) + "\n");

@@ -116,6 +116,26 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
     longest = std::max(longest, int64_t(e.ids.size()));
     count += int64_t(e.ids.size());
   }
+  std::vector<int64_t> whole(static_cast<size_t>(pages), 0);  // tokens of the page where its text was cut for the batch's sake
+  if (config.text_limit > 0) {
+    std::vector<size_t> lengths;
+    for (const auto& e : encoded) lengths.push_back(e.ids.size());
+    std::nth_element(lengths.begin(), lengths.begin() + pages / 2, lengths.end());
+    const size_t limit = std::max<size_t>(16, size_t(config.text_limit * double(lengths[size_t(pages / 2)])));
+    longest = 0;
+    for (size_t i = 0; i < encoded.size(); ++i) {
+      auto& e = encoded[i];
+      if (e.ids.size() > limit) {
+        whole[i] = int64_t(e.ids.size());
+        count -= whole[i] - int64_t(limit) + (cut[i] ? 0 : 1);
+        cut[i] = true;
+        if (from_text && !goes_on[i]) page_text[i] = e;
+        e.ids.resize(limit);
+        e.byte_ends.resize(limit);
+      }
+      longest = std::max(longest, int64_t(e.ids.size()));
+    }
+  }
   const int64_t width = (longest + head + 15) / 16 * 16;
   Batch batch;
   batch.spec = spec;
@@ -147,9 +167,9 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
     Rng noise(batch_seed, 6, uint64_t(b));
     uint32_t begin = 0;
     const auto& ids = encoded[b].ids;
-    const int64_t length = int64_t(ids.size());
+    const int64_t length = whole[size_t(b)] > 0 ? whole[size_t(b)] : int64_t(ids.size());
     if (from_text) {
-      const auto& compressed = after ? page_text[size_t(b)].ids : ids;
+      const auto& compressed = after || whole[size_t(b)] > 0 ? page_text[size_t(b)].ids : ids;
       std::copy(compressed.begin(), compressed.end(), batch.source_ids.data_ptr<int64_t>() + b * batch.source_ids.size(1));
       batch.source_lengths.data_ptr<int64_t>()[b] = std::max<int64_t>(1, int64_t(compressed.size()));
     }

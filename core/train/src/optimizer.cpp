@@ -5,6 +5,7 @@
 
 #include "fovea/base/error.h"
 #include "fovea/weights/quantize.h"
+#include "fovea/weights/save.h"
 
 #ifdef FOVEA_WITH_NCCL
 #include <ATen/cuda/CUDAGraph.h>
@@ -70,8 +71,8 @@ struct FlatOptimizer::MuonGraph {
 };
 
 FlatOptimizer::FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor>>& parameters, const OptimizerConfig& config,
-                             at::ScalarType dtype)
-    : config_(config) {
+                             at::ScalarType dtype, Share share)
+    : config_(config), share_(share) {
   torch::NoGradGuard no_grad;
   check_optimizer(config);
   struct Entry {
@@ -112,9 +113,10 @@ FlatOptimizer::FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor
     master_.narrow(0, places_[i].offset, entries[i].tensor.numel()).copy_(entries[i].tensor.flatten());
   live_ = at::empty({total}, f32.dtype(dtype));
   grad_ = at::zeros({total}, f32.dtype(dtype));
-  moment1_ = at::zeros({num_adam_}, f32);
-  moment2_ = at::zeros({num_adam_}, f32);
-  momentum_ = at::zeros({total - num_adam_}, f32);
+  choose_own();
+  moment1_ = at::zeros({adam_size_}, f32);
+  moment2_ = at::zeros({adam_size_}, f32);
+  momentum_ = at::zeros({own_.empty() ? 0 : own_.back().state + own_.back().matrices.count * own_.back().matrices.rows * own_.back().matrices.columns}, f32);
   for (size_t i = 0; i < entries.size(); ++i) {
     at::Tensor p = entries[i].tensor;
     p.set_data(live_.narrow(0, places_[i].offset, p.numel()).view(places_[i].shape));
@@ -122,7 +124,7 @@ FlatOptimizer::FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor
     p.set_requires_grad(true);
   }
   write_live();
-  if (config.cuda_graph && device.is_cuda() && !groups_.empty()) {
+  if (config.cuda_graph && device.is_cuda() && !own_.empty()) {
 #ifdef FOVEA_WITH_NCCL
     graph_ = std::make_unique<MuonGraph>();
     graph_->update = at::zeros_like(momentum_);
@@ -135,6 +137,23 @@ FlatOptimizer::FlatOptimizer(const std::vector<std::pair<std::string, at::Tensor
 
 FlatOptimizer::~FlatOptimizer() = default;
 
+/// AdamW's elements in equal parts; of every group of matrices as many whole ones, and what is left over goes to another process each time.
+void FlatOptimizer::choose_own() {
+  const auto [rank, world] = share_;
+  adam_begin_ = num_adam_ * rank / world;
+  adam_size_ = num_adam_ * (rank + 1) / world - adam_begin_;
+  int64_t state = 0;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    auto mine = groups_[g];
+    const int64_t turn = (rank + int64_t(g)) % world, begin = mine.count * turn / world, end = mine.count * (turn + 1) / world;
+    if (begin == end) continue;
+    mine.offset += begin * mine.rows * mine.columns;
+    mine.count = end - begin;
+    own_.push_back({mine, state});
+    state += mine.count * mine.rows * mine.columns;
+  }
+}
+
 void FlatOptimizer::publish() {
   if (config_.weight_bits > 0) rounding_ = rounding_state_.item<float>() > 0;
   write_live();
@@ -145,7 +164,7 @@ void FlatOptimizer::add_rounded_range(const Place& place) {
   int64_t rows = place.shape[0], columns = 1;
   for (size_t i = 1; i < place.shape.size(); ++i) columns *= place.shape[i];
   if (rows * columns == 0) return;
-  const int64_t bits = weights::stored_bits(config_.weight_bits, columns);
+  const int64_t bits = weights::matches_any(place.name, config_.weight_eight_bits) ? 8 : weights::stored_bits(config_.weight_bits, columns);
   // Rows of whole groups are as good as more rows of one group.
   if (bits == 4 && columns % config_.weight_group == 0) rows *= columns / config_.weight_group, columns = config_.weight_group;
   if (!rounded_ranges_.empty()) {
@@ -180,7 +199,7 @@ void FlatOptimizer::accumulate() {
   grad_.zero_();
 }
 
-at::Tensor FlatOptimizer::step(double rate, const std::function<void(at::Tensor&)>& reduce, int64_t num_batches, double progress) {
+at::Tensor FlatOptimizer::step(double rate, const Reduce& reduce, int64_t num_batches, double progress) {
   torch::NoGradGuard no_grad;
   num_steps_ += 1;
   auto grad = grad_.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
@@ -199,37 +218,51 @@ at::Tensor FlatOptimizer::step(double rate, const std::function<void(at::Tensor&
   grad.nan_to_num_(0.0, 0.0, 0.0);
 
   // AdamW (no weight decay: embeddings, gains and positions)
-  const auto g = grad.narrow(0, 0, num_adam_);
+  const auto g = grad.narrow(0, adam_begin_, adam_size_);
   moment1_.lerp_(g, 1 - config_.adam_beta1);
   moment2_.mul_(config_.adam_beta2).addcmul_(g, g, 1 - config_.adam_beta2);
   const double correct1 = 1 - std::pow(config_.adam_beta1, double(num_steps_)), correct2 = 1 - std::pow(config_.adam_beta2, double(num_steps_));
   const auto denominator = moment2_.sqrt().div_(std::sqrt(correct2)).add_(config_.adam_eps);
-  master_.narrow(0, 0, num_adam_).addcdiv_(moment1_, denominator, -rate / correct1);
+  master_.narrow(0, adam_begin_, adam_size_).addcdiv_(moment1_, denominator, -rate / correct1);
 
   // Muon with Nesterov momentum
-  const auto gm = grad.narrow(0, num_adam_, momentum_.size(0));
+  at::Tensor gm = grad.narrow(0, num_adam_, grad.size(0) - num_adam_);
+  if (sharded()) {
+    gm = at::empty_like(momentum_);
+    for_own([&](int64_t begin, int64_t size, int64_t state) { gm.narrow(0, state, size).copy_(grad.narrow(0, begin, size)); });
+  }
   momentum_.lerp_(gm, 1 - config_.muon_momentum);
-  const auto direction_of = [&](const at::Tensor& update, const MatrixGroup& group) {
-    return orthogonalize(update.narrow(0, group.offset - num_adam_, group.count * group.rows * group.columns).view({group.count, group.rows, group.columns}));
+  const auto direction_of = [&](const at::Tensor& update, const OwnMatrices& own) {
+    const auto& m = own.matrices;
+    return orthogonalize(update.narrow(0, own.state, m.count * m.rows * m.columns).view({m.count, m.rows, m.columns}));
   };
   at::Tensor update;
   if (graph_) {
     at::lerp_out(graph_->update, gm, momentum_, config_.muon_momentum);
     graph_->run([&] {
-      for (const auto& group : groups_) {
-        const auto direction = direction_of(graph_->update, group).flatten();
-        graph_->direction.narrow(0, group.offset - num_adam_, direction.numel()).copy_(direction);
+      for (const auto& own : own_) {
+        const auto direction = direction_of(graph_->update, own).flatten();
+        graph_->direction.narrow(0, own.state, direction.numel()).copy_(direction);
       }
     });
   } else {
     update = at::lerp(gm, momentum_, config_.muon_momentum);
   }
-  for (const auto& group : groups_) {
+  for (const auto& own : own_) {
+    const auto& group = own.matrices;
     const int64_t size = group.count * group.rows * group.columns;
-    const auto direction = graph_ ? graph_->direction.narrow(0, group.offset - num_adam_, size) : direction_of(update, group);
+    const auto direction = graph_ ? graph_->direction.narrow(0, own.state, size) : direction_of(update, own);
     const double matched = rate * 0.2 * std::sqrt(double(std::max(group.rows, group.columns)));
     auto values = master_.narrow(0, group.offset, size);
     values.mul_(1 - rate * config_.muon_weight_decay).add_(direction.flatten(), -matched);
+  }
+  if (sharded()) {
+    // Each process' share beside zeros: the sum is all shares. The gradients are done with.
+    grad.zero_();
+    grad.narrow(0, adam_begin_, adam_size_).copy_(master_.narrow(0, adam_begin_, adam_size_));
+    for_own([&](int64_t begin, int64_t size, int64_t) { grad.narrow(0, begin, size).copy_(master_.narrow(0, begin, size)); });
+    reduce(grad);
+    master_.copy_(grad);
   }
   if (config_.weight_bits > 0 && !rounding_ && progress >= config_.weight_bits_from) {
     rounding_ = true;
@@ -260,10 +293,34 @@ weights::NamedTensors FlatOptimizer::model_tensors() const {
   return named_views(copy);
 }
 
-weights::NamedTensors FlatOptimizer::state_tensors() {
+weights::NamedTensors FlatOptimizer::state_to_load() {
   weights::NamedTensors out = {{"moment1", moment1_}, {"moment2", moment2_}, {"momentum", momentum_}};
+  if (sharded()) {
+    out[0].second = at::zeros({num_adam_}, moment1_.options());
+    out[1].second = at::zeros({num_adam_}, moment1_.options());
+    out[2].second = at::zeros({master_.size(0) - num_adam_}, moment1_.options());
+  }
   if (config_.weight_bits > 0) out.emplace_back("rounding", rounding_state_);
   return out;
+}
+
+weights::NamedTensors FlatOptimizer::state_tensors(const Reduce& reduce) {
+  torch::NoGradGuard no_grad;
+  auto out = state_to_load();
+  if (!sharded()) return out;
+  out[0].second.narrow(0, adam_begin_, adam_size_).copy_(moment1_);
+  out[1].second.narrow(0, adam_begin_, adam_size_).copy_(moment2_);
+  for_own([&](int64_t begin, int64_t size, int64_t state) { out[2].second.narrow(0, begin - num_adam_, size).copy_(momentum_.narrow(0, state, size)); });
+  for (int i = 0; i < 3; ++i) reduce(out[size_t(i)].second);
+  return out;
+}
+
+void FlatOptimizer::take_state(const weights::NamedTensors& whole) {
+  if (!sharded()) return;  // it was loaded in place
+  torch::NoGradGuard no_grad;
+  moment1_.copy_(whole[0].second.narrow(0, adam_begin_, adam_size_));
+  moment2_.copy_(whole[1].second.narrow(0, adam_begin_, adam_size_));
+  for_own([&](int64_t begin, int64_t size, int64_t state) { momentum_.narrow(0, state, size).copy_(whole[2].second.narrow(0, begin - num_adam_, size)); });
 }
 
 }  // namespace fovea::train

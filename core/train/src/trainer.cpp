@@ -64,6 +64,7 @@ Json identity(const TrainerConfig& config) {
   for (const char* free_key : {"out", "device", "workers", "prefetch_steps", "log_every", "checkpoint_every_s", "time_limit_s", "petaflop_limit", "num_steps", "lost_after_s",
                                "checkpoint_activations", "micro_batches", "validate_every", "validate_batches"})
     json.erase(free_key);
+  json["optimizer"].erase("shard");
   return json;
 }
 
@@ -276,7 +277,8 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
   if (parameters.empty()) throw ConfigError("[train] freeze leaves nothing to train");
   start["num_trained"] = parameters.size();
   start["num_frozen"] = frozen.size();
-  FlatOptimizer optimizer(parameters, config.optimizer, dtype);
+  const auto reduce = [&](at::Tensor& x) { communicator->all_reduce(x); };
+  FlatOptimizer optimizer(parameters, config.optimizer, dtype, config.optimizer.shard ? Share{rank, world} : Share{});
   objective->set_dtype(dtype);
   const ModelSaver saver(config, model_config, tokenizer_path, frozen, config.lora.rank > 0 ? objective->adapters_of() : Adapters{nullptr});
   double teacher_share = 0;  // operations of the teacher, of ours
@@ -311,11 +313,15 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
   }
   if (fs::exists(checkpoint + "/state.json")) {
     const Json state = Json::parse(read_file(checkpoint + "/state.json"));
-    if (state.at("identity") != identity(config))
-      throw ConfigError("[train] " + checkpoint + " is of another configuration: " + Json::diff(state.at("identity"), identity(config)).dump());
+    Json stored = identity(TrainerConfig{});  // what an earlier version did not know yet was as it is by default
+    stored.merge_patch(state.at("identity"));
+    if (stored != identity(config))
+      throw ConfigError("[train] " + checkpoint + " is of another configuration: " + Json::diff(stored, identity(config)).dump());
     torch::NoGradGuard no_grad;
     weights::load_weights(optimizer.master_tensors(), weights::WeightStore(checkpoint + "/weights"));
-    weights::load_weights(optimizer.state_tensors(), weights::WeightStore(checkpoint + "/optimizer"));
+    const auto loaded = optimizer.state_to_load();
+    weights::load_weights(loaded, weights::WeightStore(checkpoint + "/optimizer"));
+    optimizer.take_state(loaded);
     optimizer.publish();
     step = state.at("step");
     optimizer.set_num_steps(state.at("optimizer_steps"));
@@ -353,13 +359,14 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
   if (config.validate_every > 0) validation = std::make_unique<Validation>(*validation_pages, tokenizer, classes, config, model_config, chars_per_token, *communicator);
 
   const auto save = [&] {
+    const auto state = optimizer.state_tensors(reduce);
     if (rank != 0) return;
     weights::SaveOptions options;
     options.max_shard_bytes = int64_t(1) << 40;
     const std::string temporary = checkpoint + ".new", old = checkpoint + ".old";
     fs::remove_all(temporary);
     weights::save_weights(temporary + "/weights", optimizer.master_tensors(), options);
-    weights::save_weights(temporary + "/optimizer", optimizer.state_tensors(), options);
+    weights::save_weights(temporary + "/optimizer", state, options);
     Json controls = Json::array();
     for (const auto& c : pending) controls.push_back({{"from_step", c.from_step}, {"level", c.level}, {"progress", c.progress}});
     write_file_atomic(temporary + "/state.json", Json{{"identity", identity(config)}, {"step", step}, {"optimizer_steps", optimizer.num_steps()},
@@ -382,7 +389,9 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
   int64_t pages = 0, tokens = 0, steps_since_log = 0;
   double waited = 0, flops = 0;
   Meters meters;
-  double progress = 0;
+  double progress = 0;  // where an earlier run stopped, or the rate would start from its peak again until the first log line
+  if (config.time_limit_s > 0) progress = std::max(progress, elapsed_before / config.time_limit_s);
+  if (config.petaflop_limit > 0) progress = std::max(progress, petaflops / config.petaflop_limit);
   at::Tensor elapsed_tensor = at::zeros({2}, at::TensorOptions().device(device).dtype(at::kFloat));
   bool stopped = false;
   int64_t validated = step;
@@ -412,7 +421,7 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
       flops += 3e-15 * double(spec.num_pages) * model::page_flops(model_config, spec.side_px, text_of_page).total();
       if (teacher_share > 0 && with_reader) flops += 3e-15 * teacher_share * double(spec.num_pages) * model::page_flops(teacher_config, spec.side_px, text_of_page).total();
     }
-    const auto norm = optimizer.step(learning_rate(config.optimizer, step, now), [&](at::Tensor& g) { communicator->all_reduce(g); }, micro, now);
+    const auto norm = optimizer.step(learning_rate(config.optimizer, step, now), reduce, micro, now);
     for (const auto& p : parts)
       meters.add({p.total, p.reader_loss, p.reader_accuracy, p.probe_accuracy, p.patch_probe_accuracy, p.guide_accuracy, p.distance, norm,
                   at_level ? p.reader_accuracy : at::zeros_like(p.reader_accuracy), at_level ? at::ones_like(p.reader_accuracy) : at::zeros_like(p.reader_accuracy)});
@@ -509,6 +518,11 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
     elapsed_tensor.to(at::kCPU);
   }
   result.num_steps = step;
+  if (result.last_log.is_null() && fs::exists(config.out + "/log.jsonl")) {  // it had ended before
+    std::ifstream lines(config.out + "/log.jsonl");
+    for (std::string line; std::getline(lines, line);)
+      if (Json parsed = Json::parse(line, nullptr, /*allow_exceptions=*/false); parsed.is_object()) result.last_log = std::move(parsed);
+  }
   return result;
 }
 

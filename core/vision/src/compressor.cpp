@@ -10,10 +10,9 @@ struct Entry {
   const char* kind;
   CompressorPtr (*make)(const CompressorConfig&, int64_t, const nn::Factory&);
 };
-constexpr Entry kCompressors[] = {
-    {"conv", make_conv_compressor},   {"mean", make_mean_compressor},   {"shuffle", make_shuffle_compressor}, {"queries", make_query_compressor},
-    {"merge", make_merge_compressor}, {"prune", make_prune_compressor}, {"none", make_no_compressor},
-};
+#define FOVEA_COMPRESSOR_ENTRY(kind) {#kind, make_##kind##_compressor},
+constexpr Entry kCompressors[] = {FOVEA_COMPRESSORS(FOVEA_COMPRESSOR_ENTRY)};
+#undef FOVEA_COMPRESSOR_ENTRY
 
 }  // namespace
 

@@ -19,6 +19,13 @@
 
 namespace fovea::weights {
 namespace fs = std::filesystem;
+
+bool matches_any(const std::string& name, const std::vector<std::string>& patterns) {
+  for (const auto& pattern : patterns)
+    if (name == pattern || ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0) return true;
+  return false;
+}
+
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -49,12 +56,6 @@ struct Plan {
   throw WeightsError("[save_weights] tensor " + name + " " + what);
 }
 
-bool matches_any(const std::string& name, const std::vector<std::string>& patterns) {
-  for (const auto& pattern : patterns)
-    if (name == pattern || ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0) return true;
-  return false;
-}
-
 Plan make_plan(const std::string& name, const torch::Tensor& source, const SaveOptions& options) {
   if (!source.defined()) fail(name, "must be defined");
   if (name.empty() || name == "__metadata__") fail("'" + name + "'", "must have another name");
@@ -63,7 +64,7 @@ Plan make_plan(const std::string& name, const torch::Tensor& source, const SaveO
   const auto shape = source.sizes().vec();
   if (floating && source.dim() >= 2 && !matches_any(name, options.keep_names)) plan.quantize = options.quantize;
   const int64_t rows = source.dim() ? source.size(0) : 0, columns = rows ? source.numel() / rows : 0;
-  if (plan.quantize == Quantize::kInt4 && stored_bits(4, columns) == 8) plan.quantize = Quantize::kInt8;
+  if (plan.quantize == Quantize::kInt4 && (stored_bits(4, columns) == 8 || matches_any(name, options.eight_bit_names))) plan.quantize = Quantize::kInt8;
   if (plan.quantize == Quantize::kInt8) {
     plan.parts = {{name, torch::kInt8, shape}, {name + ".scale", torch::kFloat32, {rows}}};
   } else if (plan.quantize == Quantize::kInt4) {

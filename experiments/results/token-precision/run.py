@@ -18,6 +18,7 @@ import numpy as np
 
 import fovea
 from fovea.metrics import bootstrap_mean
+from fovea.result_figures import precision_against_bits
 
 ROOT = Path(__file__).resolve().parents[3]
 FORMS = ["float32", "float16", "int8", "int4", "binary"]
@@ -85,35 +86,9 @@ def main() -> None:
             Path(file.name).chmod(0o644)
             Path(file.name).replace(table)
             print(" ".join(f"{key}={rows[-1][key]}" for key in COLUMNS), file=sys.stderr, flush=True)
-    figure(rows, args.out)
-
-
-def figure(rows: list[dict[str, object]], out: Path) -> None:
-    """Precision against bits a character, a line a ratio, a point a form."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import PercentFormatter, ScalarFormatter
-
-    from fovea.figures import COLOURS, MARKERS
-
-    drawing = Figure(figsize=(7.5, 4.6), layout="constrained")
-    axes = drawing.subplots()
-    for i, ratio in enumerate(sorted({float(row["ratio"]) for row in rows})):
-        own = [row for form in FORMS for row in rows if float(row["ratio"]) == ratio and row["form"] == form]
-        axes.plot([float(r["bits_a_character"]) for r in own], [float(r["precision"]) for r in own], color=COLOURS[i], marker=MARKERS[i], label=f"{ratio:g}x")
-    axes.axvline(8, color="0.5", linestyle=":", linewidth=1)
-    axes.annotate("the text itself, a byte a character", (8, 0.02), xytext=(4, 0), textcoords="offset points", fontsize=8, color="0.4")
-    axes.set_xscale("log")
-    axes.set_xticks([8, 16, 32, 64, 128, 256, 512])
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.minorticks_off()
-    axes.set_ylim(0, 1.02)
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_xlabel("bits of vision tokens a character (" + ", ".join(reversed(FORMS)) + ", from the left)")
-    axes.set_ylabel("set-of-words precision")
-    axes.grid(alpha=0.3)
-    axes.legend(title="text tokens / vision tokens", fontsize=8)
+    drawing = precision_against_bits(rows)
     for kind in ("svg", "png"):
-        drawing.savefig(out / f"figure.{kind}", dpi=110, metadata={"Date": None} if kind == "svg" else None)
+        drawing.savefig(args.out / f"figure.{kind}", dpi=110, metadata={"Date": None} if kind == "svg" else None)
 
 
 if __name__ == "__main__":

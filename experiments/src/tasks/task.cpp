@@ -13,6 +13,7 @@
 #include "fovea/base/file.h"
 #include "fovea/base/parallel.h"
 #include "fovea/experiments/score.h"
+#include "fovea/experiments/three_texts.h"
 #include "fovea/image/views.h"
 
 namespace fovea::experiments {

@@ -1,17 +1,23 @@
-// The makers that src/compressor.cpp lists: one a file of this folder.
+// All compressors: one a file of this folder and one line of the list.
 #pragma once
 #include "fovea/vision/compressor.h"
+
+// A line here is a kind by this name, made by make_NAME_compressor, which its file defines.
+#define FOVEA_COMPRESSORS(kind) \
+  kind(conv)                    \
+  kind(mean)                    \
+  kind(shuffle)                 \
+  kind(queries)                 \
+  kind(merge)                   \
+  kind(prune)                   \
+  kind(none)
 
 namespace fovea::vision {
 
 using CompressorPtr = std::shared_ptr<CompressorImpl>;
-CompressorPtr make_conv_compressor(const CompressorConfig& config, int64_t in_channels, const nn::Factory& factory);
-CompressorPtr make_mean_compressor(const CompressorConfig& config, int64_t in_channels, const nn::Factory& factory);
-CompressorPtr make_shuffle_compressor(const CompressorConfig& config, int64_t in_channels, const nn::Factory& factory);
-CompressorPtr make_query_compressor(const CompressorConfig& config, int64_t in_channels, const nn::Factory& factory);
-CompressorPtr make_merge_compressor(const CompressorConfig& config, int64_t in_channels, const nn::Factory& factory);
-CompressorPtr make_prune_compressor(const CompressorConfig& config, int64_t in_channels, const nn::Factory& factory);
-CompressorPtr make_no_compressor(const CompressorConfig& config, int64_t in_channels, const nn::Factory& factory);
+#define FOVEA_DECLARE_COMPRESSOR(kind) CompressorPtr make_##kind##_compressor(const CompressorConfig& config, int64_t in_channels, const nn::Factory& factory);
+FOVEA_COMPRESSORS(FOVEA_DECLARE_COMPRESSOR)
+#undef FOVEA_DECLARE_COMPRESSOR
 
 /// Patches a side of a token.
 inline int64_t side_factor(const CompressorConfig& config) { return int64_t(1) << config.channels.size(); }

@@ -28,6 +28,6 @@ class NoCompressorImpl : public CompressorImpl {
 }  // namespace
 
 CompressorPtr make_mean_compressor(const CompressorConfig& config, int64_t in, const nn::Factory&) { return std::make_shared<MeanCompressorImpl>(config, in); }
-CompressorPtr make_no_compressor(const CompressorConfig&, int64_t in, const nn::Factory&) { return std::make_shared<NoCompressorImpl>(in); }
+CompressorPtr make_none_compressor(const CompressorConfig&, int64_t in, const nn::Factory&) { return std::make_shared<NoCompressorImpl>(in); }
 
 }  // namespace fovea::vision

@@ -69,7 +69,7 @@ class QueryCompressorImpl : public CompressorImpl {
 
 }  // namespace
 
-CompressorPtr make_query_compressor(const CompressorConfig& config, int64_t in, const nn::Factory& factory) {
+CompressorPtr make_queries_compressor(const CompressorConfig& config, int64_t in, const nn::Factory& factory) {
   return std::make_shared<QueryCompressorImpl>(config, in, factory);
 }
 

@@ -10,6 +10,7 @@ struct ConvertConfig {
   std::string adapters;              ///< folder of low-rank adapters that are merged in (train/adapters.h); empty: none
   std::string quantize = "none";     ///< matrices: none | int8 (a scale a row) | int4 (a scale each `group` columns)
   int64_t group = 32;                ///< int4: columns that share a scale, a power of two from 32 on; 128 stores a weight in 4.125 bits
+  std::vector<std::string> eight_bits = {"*conv_stem*"};  ///< int4: shell patterns of tensors that take 8 bits: a stem in four loses small type
   std::string dtype = "keep";        ///< all else: keep | float32 | bfloat16 | float16
   double max_shard_mib = 15.5;
 
@@ -19,6 +20,7 @@ struct ConvertConfig {
     v.field("adapters", adapters, "folder of low-rank adapters to merge in");
     v.field("quantize", quantize, "8 or 4 bits for matrices", {.choices = {"none", "int8", "int4"}});
     v.field("group", group, "int4: columns that share a scale, a power of two", {.min = 32, .max = 65536});
+    v.field("eight_bits", eight_bits, "int4: shell patterns of tensors that take 8 bits");
     v.field("dtype", dtype, "type of what is not quantised", {.choices = {"keep", "float32", "bfloat16", "float16"}});
     v.field("max_shard_mib", max_shard_mib, "largest file in MiB", {.min = 0.01});
   }

@@ -15,7 +15,7 @@ using metrics::EditKind;
 using metrics::EditRun;
 
 struct Score {
-  double precision = 0;           ///< |words(ref) & words(hyp)| / |words(hyp)|, sets of whitespace-separated words; the paper's "precision"
+  double precision = 0;           ///< |words(ref) & words(hyp)| / |words(hyp)|, sets of whitespace-separated words, each Han or kana character a word; the paper's "precision"
   double recall = 0;              ///< ... / |words(ref)|
   double f1 = 0;
   double char_edit_distance = 0;  ///< edits / max(lengths), over code points after white space is normalised; 0 for two empty texts
@@ -24,7 +24,8 @@ struct Score {
   std::vector<EditRun> script;    ///< over the normalised texts
 };
 
-/// White space runs become one space, ends are trimmed: line breaks chosen by a layout do not count as errors.
+/// White space runs become one space, ends are trimmed: line breaks chosen by a layout do not count as errors. A run with a line break between two Han or kana
+/// characters (or one and a quotation mark, dash, ellipsis) becomes nothing: those scripts have no space there.
 std::string normalize_space(std::string_view text);
 
 /// Score of UTF-8 texts. Malformed bytes of the hypothesis count as U+FFFD. Empty sets: precision and recall are 0 unless both

@@ -25,6 +25,8 @@ struct TrainPagesConfig {
   double shuffled_share = 0.45;          ///< pages of words in random order
   double letters_share = 0.04;           ///< pages with words of random characters, rare letters and marks among them
   double rare_share = 0.25;              ///< prose and shuffled pages into which rare letters and marks are sprinkled
+  double joined_share = 0;               ///< prose pages whose text has spaces in place of its line breaks, as pages of `fovea curve` have
+  double min_font_px = 3;                ///< smallest type; what does not fit in it is left out
   double partial_share = 0.3;            ///< pages not filled: type smaller than what fits
   double min_size_share = 0.6;           ///< smallest type on them, as a share of what fits
   double full_hinting_share = 0.8;       ///< pages with light hinting (the others none)
@@ -47,6 +49,8 @@ struct TrainPagesConfig {
     v.field("shuffled_share", shuffled_share, "pages of shuffled words", {.min = 0, .max = 1});
     v.field("letters_share", letters_share, "pages of random characters", {.min = 0, .max = 1});
     v.field("rare_share", rare_share, "pages with rare letters and marks sprinkled in", {.min = 0, .max = 1});
+    v.field("joined_share", joined_share, "pages of prose with spaces in place of line breaks", {.min = 0, .max = 1});
+    v.field("min_font_px", min_font_px, "smallest type, what does not fit in it is left out", {.min = 1, .max = 40});
     v.field("partial_share", partial_share, "pages with type smaller than what fits", {.min = 0, .max = 1});
     v.field("min_size_share", min_size_share, "smallest type on them as a share of what fits", {.min = 0.1, .max = 1});
     v.field("full_hinting_share", full_hinting_share, "pages with light hinting", {.min = 0, .max = 1});

@@ -9,14 +9,15 @@
 
 namespace fovea::nn {
 
-/// A weight [out, in] as int8 with one float32 scale a row; arithmetic is float32. Every output is one sum over k = 0, 1, .. in this
-/// order, so that a row's result depends neither on the other rows nor on the number of threads.
+/// A weight [out, in] as int8 with one float32 scale a row, or one for each group of columns of a row (weights stored in 4 bits); arithmetic is float32.
+/// Every output is one sum over k = 0, 1, .. in this order (of a group, then over groups), so that a row's result depends neither on the other rows nor
+/// on the number of threads.
 class Int8Weight {
  public:
   /// Largest number of rows of x that the product is meant for; for more, a float32 product is faster.
   static constexpr int64_t kMaxRows = 32;
-  /// The exact int8 form of a float32 CPU weight, or null if it has none (|w - q scale| <= 1e-6 of the row's largest value,
-  /// `in` a multiple of 16). Weights loaded from 8-bit files have one.
+  /// The exact int8 form of a float32 CPU weight, or null if it has none (|w - q scale| <= 1e-6 of the largest value of a row or group,
+  /// `in` a multiple of 16). Weights loaded from 8-bit files have one, and those from 4-bit files where `in` is a multiple of the group.
   static std::shared_ptr<const Int8Weight> from_exact(const at::Tensor& weight);
   int64_t in() const { return in_; }
   int64_t out() const { return out_; }

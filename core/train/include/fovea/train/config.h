@@ -52,7 +52,9 @@ struct OptimizerConfig {
   int64_t weight_bits = 0;         ///< 8 or 4: forwards and backwards compute with the model's matrices as storing them in so many bits makes them; the float32 masters
                                    ///< take the gradients as they are (straight through: Bengio et al. 2013, arXiv 1308.3432). 0: off
   int64_t weight_group = 128;      ///< weight_bits = 4: columns that share a scale (weights/quantize.h); fovea convert wants the same
+  std::vector<std::string> weight_eight_bits = {"*conv_stem*"};  ///< weight_bits = 4: shell patterns of tensors that take 8 all the same; fovea convert wants the same
   double weight_bits_from = 0;     ///< progress at which that begins
+  bool shard = false;              ///< several processes: each keeps the optimiser's state of its share of the parameters, updates that share and gets the others' from them
   bool cuda_graph = false;         ///< on a GPU: the matrices' orthogonalisation, some 200 launches a step, is recorded once and played back
 
   template <class V> void visit_fields(V& v) {
@@ -69,7 +71,9 @@ struct OptimizerConfig {
     v.field("clip_norm", clip_norm, "gradient norm is clipped here, 0 never", {.min = 0});
     v.field("weight_bits", weight_bits, "8 or 4: train with the model's matrices as they are stored in so many bits, 0 off", {.min = 0, .max = 8});
     v.field("weight_group", weight_group, "weight_bits = 4: columns that share a scale, a power of two", {.min = 32, .max = 65536});
+    v.field("weight_eight_bits", weight_eight_bits, "weight_bits = 4: shell patterns of tensors that take 8 bits");
     v.field("weight_bits_from", weight_bits_from, "progress at which training with weight_bits begins", {.min = 0, .max = 1});
+    v.field("shard", shard, "several processes: share the optimiser's state and its work");
     v.field("cuda_graph", cuda_graph, "on a GPU: record Muon's products once and play them back");
   }
 };
@@ -146,6 +150,8 @@ struct TrainerConfig {
   double petaflop_limit = 0;         ///< length of the run in 1e15 floating-point operations of the model, all processes together (model/cost.h); 0 none
   int64_t tokens_per_batch = 28000;  ///< text tokens + half the patches, a GPU
   int64_t max_pages_per_batch = 512;
+  double text_limit = 0;             ///< a page's text is cut at this multiple of its batch's median (in tokens) and what goes on behind is not asked for: all texts of
+                                     ///< a batch are padded to the longest, and random characters take three times the tokens of prose. 0: never
   int64_t micro_batches = 0;         ///< batches of one step, all processes together: gradients are summed over them, and what they hold does not depend on
                                      ///< how many processes share them. 0: one a process, or as many as the checkpoint has
   bool checkpoint_activations = false;  ///< layers keep their input alone and are computed again backwards: about a third more work, far less memory
@@ -179,6 +185,7 @@ struct TrainerConfig {
     v.field("petaflop_limit", petaflop_limit, "length of the run in 1e15 operations of the model, 0 none", {.min = 0});
     v.field("tokens_per_batch", tokens_per_batch, "text tokens and half the patches of a batch, a process", {.min = 1});
     v.field("max_pages_per_batch", max_pages_per_batch, "most pages a batch", {.min = 1});
+    v.field("text_limit", text_limit, "multiple of a batch's median text length at which longer texts are cut, 0 never", {.min = 0});
     v.field("micro_batches", micro_batches, "batches a step over all processes, 0 one a process", {.min = 0});
     v.field("checkpoint_activations", checkpoint_activations, "compute layers again backwards instead of keeping what they made");
     v.field("lost_after_s", lost_after_s, "seconds after which a silent process is taken for lost", {.min = 1});

@@ -20,11 +20,16 @@ struct SaveOptions {
   Quantize quantize = Quantize::kNone;
   /// 4 bits: columns that share a scale, a power of two from 32 to 65536.
   int64_t int4_group = 32;
+  /// 4 bits: names or shell patterns of tensors that take 8 all the same.
+  std::vector<std::string> eight_bit_names = {};
   /// Names, or shell patterns such as "decoder.norm*", of tensors that are not quantised.
   std::vector<std::string> keep_names = {};
   /// Goes into every file's __metadata__, beside format=pt.
   std::map<std::string, std::string> metadata = {};
 };
+
+/// Whether the name is one of the patterns or fits one.
+bool matches_any(const std::string& name, const std::vector<std::string>& patterns);
 
 struct SavedFile {
   std::string name;  ///< within the folder
