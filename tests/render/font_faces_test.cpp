@@ -63,7 +63,14 @@ TEST(FontFaces, FallbackCovers) {
   covers("Liberation Serif", "zh", U'\u6C49');
   EXPECT_THAT(covers("Noto Sans", "am", U'\u1200'), HasSubstr("Sans"));          // the same kind
   EXPECT_THAT(covers("Noto Serif", "am", U'\u1200'), HasSubstr("Serif"));
-  EXPECT_THAT(covers("DejaVu Sans Mono", "el", U'\u03B1'), HasSubstr("Mono"));
+  covers("DejaVu Sans Mono", "el", U'\u03B1');
+  const Font mono(*fallback_face("DejaVu Sans Mono", "el", U'\u03B1'));
+  const auto advance = [&](char32_t c) {
+    hb_codepoint_t glyph = 0;
+    hb_font_get_nominal_glyph(mono.shaping_font(), c, &glyph);
+    return hb_font_get_glyph_h_advance(mono.shaping_font(), glyph);
+  };
+  EXPECT_EQ(advance(U'i'), advance(U'M'));  // fixed pitch, whatever its name
   EXPECT_FALSE(fallback_face("DejaVu Sans", "en", 0x10FFFD));
   if (has_font("Noto Color Emoji")) {
     EXPECT_EQ(fallback_face("DejaVu Sans Mono", "en", 0x2764, false, false, true)->family, "Noto Color Emoji");
