@@ -2207,6 +2207,8 @@ class TrainerConfig:
     'text tokens and half the patches of a batch, a process'
     max_pages_per_batch: int
     'most pages a batch'
+    text_limit: float
+    "multiple of a batch's median text length at which longer texts are cut, 0 never"
     micro_batches: int
     'batches a step over all processes, 0 one a process'
     checkpoint_activations: bool
@@ -2232,7 +2234,7 @@ class TrainerConfig:
     objective: ObjectiveConfig
     'losses'
 
-    def __init__(self, *, out: typing.Any=..., preset: typing.Any=..., model: collections.abc.Sequence[typing.Any] | str=..., init: typing.Any=..., init_skip: collections.abc.Sequence[typing.Any] | str=..., init_only: collections.abc.Sequence[typing.Any] | str=..., freeze: collections.abc.Sequence[typing.Any] | str=..., teacher: typing.Any=..., prompt: typing.Any=..., lora: LoraConfig | dict[str, typing.Any]=..., device: typing.Any=..., dtype: typing.Any=..., seed: int=..., num_steps: int=..., time_limit_s: float=..., petaflop_limit: float=..., tokens_per_batch: int=..., max_pages_per_batch: int=..., micro_batches: int=..., checkpoint_activations: bool=..., lost_after_s: float=..., validate_every: int=..., validate_batches: int=..., workers: int=..., prefetch_steps: int=..., log_every: int=..., checkpoint_every_s: float=..., curriculum: CurriculumConfig | dict[str, typing.Any]=..., optimizer: OptimizerConfig | dict[str, typing.Any]=..., objective: ObjectiveConfig | dict[str, typing.Any]=...) -> None: ...
+    def __init__(self, *, out: typing.Any=..., preset: typing.Any=..., model: collections.abc.Sequence[typing.Any] | str=..., init: typing.Any=..., init_skip: collections.abc.Sequence[typing.Any] | str=..., init_only: collections.abc.Sequence[typing.Any] | str=..., freeze: collections.abc.Sequence[typing.Any] | str=..., teacher: typing.Any=..., prompt: typing.Any=..., lora: LoraConfig | dict[str, typing.Any]=..., device: typing.Any=..., dtype: typing.Any=..., seed: int=..., num_steps: int=..., time_limit_s: float=..., petaflop_limit: float=..., tokens_per_batch: int=..., max_pages_per_batch: int=..., text_limit: float=..., micro_batches: int=..., checkpoint_activations: bool=..., lost_after_s: float=..., validate_every: int=..., validate_batches: int=..., workers: int=..., prefetch_steps: int=..., log_every: int=..., checkpoint_every_s: float=..., curriculum: CurriculumConfig | dict[str, typing.Any]=..., optimizer: OptimizerConfig | dict[str, typing.Any]=..., objective: ObjectiveConfig | dict[str, typing.Any]=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 

@@ -60,7 +60,7 @@ def _sinks(name: str, settings: dict[str, Any], tensorboard: str | None, wandb_p
                 import wandb
             except ImportError:
                 raise ImportError("Weights & Biases needs its package: pip install wandb") from None
-            run = stack.enter_context(wandb.init(project=wandb_project, group=group, name=name, id=name, resume="allow", config=settings))
+            run = stack.enter_context(wandb.init(project=wandb_project, dir=os.environ.get("WANDB_DIR"), group=group, name=name, id=name, resume="allow", config=settings))
             sinks.append(lambda line: run.log(dict(_numbers(line)), step=line["step"]))
 
         def track(line: dict[str, Any]) -> None:

@@ -205,3 +205,18 @@ def test_bad_starts_are_named(tmp_path: Path, cli: Callable[..., subprocess.Comp
         assert done.returncode == 2 and message in done.stderr, (overrides, done.stderr)
     planned = cli("train", path, f"trainer.init={shipped}", "trainer.init_skip=encoder.compresor", "--plan")
     assert planned.returncode == 2 and "did you mean 'encoder.compressor'" in planned.stderr, planned.stderr
+
+
+def test_the_plan_knows_what_checkpoints_and_adapters_keep(tmp_path: Path, shipped: Path) -> None:
+    config = _C.TrainConfig(tokenizer=str(ROOT / "models/reader-tiny/tokenizer.json"), pages={"text": [str(ROOT / "datasets/samples/en_state_of_the_union_1953.txt")]})
+    config.trainer.device, config.trainer.out = "cuda", str(tmp_path)
+    whole = _C.plan_training(config)
+    config.trainer.checkpoint_activations = True
+    recomputed = _C.plan_training(config)
+    assert recomputed["memory_gb"]["activations"] < 0.5 * whole["memory_gb"]["activations"]
+    config.trainer.objective.guide = 0  # the two layers that guided attention looks into are kept whole
+    assert _C.plan_training(config)["memory_gb"]["activations"] < recomputed["memory_gb"]["activations"]
+    config.trainer.init, config.trainer.lora.rank = str(shipped), 8
+    adapted = _C.plan_training(config)
+    assert adapted["parameters_trained"] < 0.1 * adapted["parameters"]["total"]
+    assert adapted["memory_gb"]["master_and_optimizer"] < 0.1 * whole["memory_gb"]["master_and_optimizer"]

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from conftest import ROOT
+from published import load_file
 
 import fovea
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def reference():
@@ -21,8 +20,8 @@ def reference():
     return module
 
 
-def test_with_the_shipped_weights_it_reads() -> None:
-    folder = ROOT / "models/reader-tiny"
+def test_with_the_shipped_weights_it_reads(shipped: Path) -> None:
+    folder = shipped
     stored = {}
     for path in sorted(folder.glob("*.safetensors")):
         stored.update(load_file(path))
@@ -31,7 +30,8 @@ def test_with_the_shipped_weights_it_reads() -> None:
         if name.endswith(".scale"):
             continue
         scale = stored.get(name + ".scale")
-        weights[name] = tensor.float() if scale is None else tensor.float() * scale.view(-1, *[1] * (tensor.dim() - 1))
+        values = torch.from_numpy(tensor.astype(np.float32))
+        weights[name] = values if scale is None else values * torch.from_numpy(scale.copy()).view(-1, *[1] * (tensor.ndim - 1))
     with torch.device("cpu"):
         objective = reference().Objective(json.loads((folder / "config.json").read_text(encoding="utf-8")), classes=3)
     missing, unexpected = objective.load_state_dict(weights, strict=False)

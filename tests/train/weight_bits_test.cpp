@@ -71,6 +71,7 @@ TEST(WeightBits, ImpossibleWishesAreNamed) {
   auto run = miniature_run(folder_of("bits_bad"));
   run.trainer.optimizer.weight_bits = 3;
   EXPECT_THROW(experiments::run_train(run), ConfigError);
+  fs::remove_all(run.trainer.out);
 }
 
 TEST(WeightBits, WhatWasTrainedIsStoredWithoutErrorAndResumeIsExact) {
