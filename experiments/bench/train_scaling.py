@@ -11,7 +11,7 @@ def rates(path):
         lines = [json.loads(line) for line in f if line.strip()]
     lines = lines[len(lines) // 3 :]
     weights = [1 / line["steps_per_s"] for line in lines]  # a line stands for equally many steps: its time
-    mean = {key: sum(w * line[key] for w, line in zip(weights, lines)) / sum(weights) for key in ("pages_per_s", "text_tokens_per_s", "waited_share")}
+    mean = {key: sum(w * line[key] for w, line in zip(weights, lines, strict=True)) / sum(weights) for key in ("pages_per_s", "text_tokens_per_s", "waited_share")}
     # pages and operations a second, whatever the mix: petaflops grow by what the model computed
     first, last = lines[0], lines[-1]
     mean["tflops"] = 1e3 * (last["petaflops"] - first["petaflops"]) / max(1e-9, last["elapsed_s"] - first["elapsed_s"])

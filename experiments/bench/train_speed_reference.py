@@ -303,7 +303,7 @@ class Objective(nn.Module):
         side = batch["pixels"].shape[-1]
         pixels = (1.0 - batch["pixels"].float() / 255.0).to(self.lm_head.weight.dtype)
         patches, tokens, sequence = self.model.encode(pixels)
-        end, width = sequence.shape[1], batch["inputs"].shape[1]
+        end = sequence.shape[1]
         hidden, below, (q, k) = self.model.decode(sequence, batch["inputs"], self.guide_layer)
         positions = batch["positions"]
         text = hidden[:, end:].flatten(0, 1)[positions]
@@ -352,7 +352,7 @@ class Optimizer:
         self.turn = torch.compile(self.muon, dynamic=False) if compiled else self.muon
 
     def muon(self, masters, momenta, grads, scale):
-        for master, momentum, grad in zip(masters, momenta, grads):
+        for master, momentum, grad in zip(masters, momenta, grads, strict=True):
             grad = grad.float() * scale
             momentum.lerp_(grad, 0.05)
             direction = orthogonalised(torch.lerp(grad, momentum, 0.95))
@@ -364,8 +364,8 @@ class Optimizer:
         total = torch.linalg.vector_norm(torch.stack([n.float() for n in torch._foreach_norm(grads)]))
         scale = torch.clamp(1.0 / (total + 1e-6), max=1.0)
         self.turn([master for _, _, master in self.groups], self.momenta, [torch.stack([p.grad.reshape(shape) for p in ps]) for shape, ps, _ in self.groups], scale)
-        torch._foreach_copy_([p for _, ps, _ in self.groups for p in ps], [m.view(p.shape) for _, ps, master in self.groups for m, p in zip(master.unbind(0), ps)])
-        for p, master in zip(self.rest, self.rest_masters):
+        torch._foreach_copy_([p for _, ps, _ in self.groups for p in ps], [m.view(p.shape) for _, ps, master in self.groups for m, p in zip(master.unbind(0), ps, strict=True)])
+        for p, master in zip(self.rest, self.rest_masters, strict=True):
             master.grad = p.grad.float() * scale
         self.adam.step()
         torch._foreach_copy_(self.rest, self.rest_masters)
@@ -436,7 +436,7 @@ def main():
             torch.cuda.reset_peak_memory_stats()
         losses = []
 
-        def step():
+        def step(way=way, forward=forward, optimizer=optimizer):
             if way.startswith("recorded"):
                 torch.compiler.cudagraph_mark_step_begin()
             total, reading = forward(batch)

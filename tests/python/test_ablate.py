@@ -133,7 +133,7 @@ def test_a_manifest_is_run_again_with_another_seed(grid: Path, tmp_path: Path) -
         capture_output=True, text=True, timeout=120, check=True, env=environment(),
     )  # fmt: skip
     assert [line.split()[:2] for line in run.stdout.splitlines()[1:]] == [["conv", "9"]]
-    with pytest.raises(_C.ConfigError, match="neither grid.toml nor manifest.json"):
+    with pytest.raises(_C.ConfigError, match=r"neither grid\.toml nor manifest\.json"):
         _C.plan_ablation(_C.AblateConfig(grid=str(ROOT / "notebooks")))
 
 
