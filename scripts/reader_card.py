@@ -119,7 +119,12 @@ def classes(runs: list[pathlib.Path]) -> dict[int, str]:
                 place = pathlib.Path(scratch) / str(i)
                 place.mkdir()
                 with tarfile.open(run / "pages.tgz") as archive:
-                    archive.extractall(place, filter="data")
+                    # Not extractall(filter=...): Debian 12's Python (3.11.2) does not know it.
+                    for member in archive.getmembers():
+                        target = (place / member.name).resolve()
+                        if member.isfile() and target.is_relative_to(place.resolve()):
+                            target.parent.mkdir(parents=True, exist_ok=True)
+                            target.write_bytes(archive.extractfile(member).read())
                 (place / "results.jsonl").write_bytes((run / "results.jsonl").read_bytes())
             by_budget[first["budget"]].append(place)
         for budget, places in by_budget.items():
