@@ -174,7 +174,8 @@ size_t append_word(std::string& out, std::string_view word) {
   return added + num_chars_of(word);
 }
 
-// The distinct words of letters, in order of first occurrence, without trailing punctuation.
+}  // namespace
+
 std::vector<std::string> distinct_words(const std::string& source) {
   require_utf8(source, "passage");
   std::vector<std::string> words;
@@ -193,6 +194,8 @@ std::vector<std::string> distinct_words(const std::string& source) {
   if (words.empty()) throw ConfigError("[passage] random-words needs a source with words of letters, got none");
   return words;
 }
+
+namespace {
 
 uint64_t hash_of(std::string_view bytes) {
   uint64_t lanes[4] = {bytes.size(), 1, 2, 3};

@@ -240,7 +240,7 @@ class Bench {
     double losses = 0;
     if (o.probe > 0) losses += 2 * rows * w * (double(m.decoder.hidden_size) + 64 + w + classes);
     if (o.patch_probe > 0) losses += 2 * rows * w * (double(patch_channels) + 32 + w + classes);
-    if (o.guide > 0) losses += 2 * pages * 4 * double(batch.inputs.size(1)) * grid * (grid + 1) * double(m.decoder.head_dim) + 2 * double(batch.num_text_tokens) * double(m.decoder.hidden_size) * 64;
+    if (o.guide > 0) losses += 2 * double(batch.place_cell.numel()) * (4 * double(batch.sequences.num_vision) * double(m.decoder.head_dim) + double(m.decoder.hidden_size) * 64);
     return {3 * pages * model::page_flops(m, batch.spec.side_px, batch.num_text_tokens / std::max<int64_t>(1, int64_t(pages))).total(), 3 * losses};
   }
 
@@ -320,7 +320,9 @@ class Bench {
     if (std::string(stage) == "ready") row["drawing_s"] = drawing_s_, last_pages_per_s_ = row["pages_per_s"];
     if (batches.size() == 1) {
       const auto& b = batches.front();
-      row["shapes"] = {{"pages", b.pixels.size(0)}, {"channels", b.pixels.size(1)}, {"side_px", b.spec.side_px}, {"text_positions", b.inputs.size(1)}, {"targets", b.targets.size(0)}, {"glyphs", b.glyph_class.size(1)}};
+      std::vector<int64_t> targets;  // of each page
+      for (size_t p = 0; p < b.lengths.size(); ++p) targets.push_back(b.lengths[p] + (b.ends[p] ? 1 : 0));
+      row["shapes"] = {{"pages", b.pixels.size(0)}, {"channels", b.pixels.size(1)}, {"side_px", b.spec.side_px}, {"text_positions", *std::max_element(targets.begin(), targets.end())}, {"lengths", targets}, {"targets", b.targets.size(0)}, {"glyphs", b.glyph_class.size(1)}};
     }
     add(std::move(row));
   }

@@ -124,6 +124,12 @@ TrainPages::TrainPages(const TrainPagesConfig& config, const std::vector<char32_
     unspaced_.push_back(datasets::share_of_words_alone(texts_.back()) > 0.3);
     shares_.push_back(config.text_share.empty() ? double(texts_.back().size()) : config.text_share[i]);
   }
+  if (config.vocabulary_share > 0) {
+    for (const auto& text : texts_)
+      for (auto& word : datasets::distinct_words(text)) vocabulary_.push_back(std::move(word));
+    std::sort(vocabulary_.begin(), vocabulary_.end());
+    vocabulary_.erase(std::unique(vocabulary_.begin(), vocabulary_.end()), vocabulary_.end());
+  }
   for (const auto& font : config.fonts) render::font_file(font);
   if (config.kind != "text") {
     if (config.channels != "gray") throw ConfigError("[train pages] channels=" + config.channels + " goes with kind=text");
@@ -221,8 +227,13 @@ std::pair<std::string, std::string> TrainPages::compose(uint64_t seed, size_t nu
   bool unspaced = false;
   if (rng.chance(config_.letters_share)) {
     unspaced = even;
+    num_chars = std::max<size_t>(4, size_t(config_.letters_chars * double(num_chars)));
     if (even) text = evenly_drawn(num_chars + num_after, rng);
     while (text.size() < num_chars + num_after) text += random_word(rng) + U' ';
+  } else if (Rng(seed, 26).chance(config_.vocabulary_share)) {  // a stream of its own: pages of configs without it stay as they were
+    std::string words;
+    while (words.size() < num_chars + num_after + 64) words += vocabulary_[rng.below(vocabulary_.size())] + ' ';
+    text = to_code_points(words);
   } else {
     const bool shuffled = rng.chance(config_.shuffled_share);
     const size_t which = rng.weighted(shares_);

@@ -106,6 +106,34 @@ TEST(Attend, OneQueryOverACacheEqualsTheGeneralPath) {
   EXPECT_TRUE(at::allclose(nn::attend(q, big_k.narrow(2, 0, 300), big_v.narrow(2, 0, 300), true), expected, 1e-5, 1e-5));
 }
 
+TEST(Conv, BiasOverChannelsAndItsGradient) {
+  torch::manual_seed(4);
+  for (const bool channels_last : {false, true}) {
+    auto y = at::randn({3, 5, 4, 6}, at::kDouble), bias = at::randn({5}, at::kDouble);
+    const auto weights = at::randn({3, 5, 4, 6}, at::kDouble);
+    if (channels_last) y = y.contiguous(at::MemoryFormat::ChannelsLast);
+    y.set_requires_grad(true), bias.set_requires_grad(true);
+    const auto plain = y + bias.view({1, -1, 1, 1}), own = nn::add_channel_bias(y, bias);
+    EXPECT_TRUE(own.equal(plain));
+    const auto wanted = torch::autograd::grad({(plain * weights).sum()}, {y, bias}), found = torch::autograd::grad({(own * weights).sum()}, {y, bias});
+    EXPECT_TRUE(found[0].equal(wanted[0]));
+    EXPECT_TRUE(at::allclose(found[1], wanted[1], 1e-12, 1e-12));
+  }
+}
+
+TEST(Norm, AfterASumIsSumAndNorm) {
+  torch::manual_seed(5);
+  for (const auto kind : {nn::NormKind::kLayer, nn::NormKind::kRms}) {
+    nn::Norm norm(kind, 12, true, 1e-5, nn::Factory{});
+    torch::NoGradGuard no_grad;
+    for (auto& p : norm->parameters()) p.copy_(at::randn(p.sizes()));
+    const auto x = at::randn({4, 12}), residual = at::randn({4, 12});
+    const auto [sum, normed] = norm->forward_sum(x, residual);
+    EXPECT_TRUE(sum.equal(x + residual));
+    EXPECT_TRUE(normed.equal(norm(x + residual)));
+  }
+}
+
 TEST(Rotary, HalfSplitAndInFloat32) {
   const auto line = nn::Rotary::line(5, 3, 8, 10000.0, at::kCPU);
   EXPECT_EQ(line.cos.sizes().vec(), (std::vector<int64_t>{3, 4}));

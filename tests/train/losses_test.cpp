@@ -1,7 +1,9 @@
 // What the losses of a step are, against their definitions written out.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "fovea/nn/initialise.h"
 #include "fovea/train/objective.h"
@@ -10,20 +12,34 @@
 namespace fovea {
 namespace {
 
+// Hidden states of one page's begin token and text, [1 + length, D].
+at::Tensor hidden_of(model::OpticalModel& network, const at::Tensor& vision, const train::Batch& batch, int64_t b, decoder::Taps* taps = nullptr) {
+  int64_t first = 0;
+  for (int64_t before = 0; before < b; ++before) first += batch.lengths[size_t(before)];
+  const auto ids = at::cat({at::zeros({1}, at::kLong), batch.text.slice(0, first, first + batch.lengths[size_t(b)])});  // 0: begin
+  return network->decoder->forward(at::cat({vision[b], network->decoder->embed(ids)}).unsqueeze(0), nullptr, taps)[0].slice(0, vision.size(1));
+}
+
 // Row by row and head by head, as guided attention is defined: -log softmax of the scaled scores over the page's positions at the place of the next glyph.
-at::Tensor guide_by_definition(const decoder::Taps& taps, const train::Batch& batch, int64_t heads, int64_t share, int64_t head_dim, int64_t end) {
-  const int64_t width = batch.inputs.size(1);
+// Each page by itself, begin and text behind its vision tokens. What the places of a page are is taken from the batch.
+at::Tensor guide_by_definition(model::OpticalModel& network, const at::Tensor& vision, const train::Batch& batch, int64_t heads, int64_t share, int64_t head_dim) {
   auto sum = at::zeros({});
   double count = 0;
-  for (int64_t i = 0; i < batch.targets.size(0); ++i) {
-    const int64_t cell = batch.place_cell[i].item<int64_t>();
-    if (cell < 0) continue;
-    count += 1;
-    const int64_t p = batch.positions[i].item<int64_t>(), b = p / width, t = p % width;
-    for (int64_t h = 0; h < heads; ++h) {
-      const auto scores = taps.k[b][h / share].slice(0, 0, end).mv(taps.q[b][h][end + t]) / std::sqrt(double(head_dim));
-      sum = sum - at::log_softmax(scores, 0)[cell] / double(heads);
+  int64_t first_target = 0;
+  for (int64_t b = 0; b < int64_t(batch.lengths.size()); ++b) {
+    decoder::Taps taps;
+    taps.qk_layer = 1;
+    hidden_of(network, vision, batch, b, &taps);
+    for (int64_t g = 0; g < batch.place_cell.size(1); ++g) {
+      const int64_t cell = batch.place_cell[b][g].item<int64_t>(), t = batch.place_target[b][g].item<int64_t>() - first_target;
+      if (cell < 0) continue;
+      count += 1;
+      for (int64_t h = 0; h < heads; ++h) {
+        const auto scores = taps.k[0][h / share].slice(0, 0, vision.size(1)).mv(taps.q[0][h][vision.size(1) + t]) / std::sqrt(double(head_dim));
+        sum = sum - at::log_softmax(scores, 0)[cell] / double(heads);
+      }
     }
+    first_target += batch.lengths[size_t(b)] + (batch.ends[size_t(b)] ? 1 : 0);
   }
   return sum / count;
 }
@@ -63,11 +79,7 @@ TEST_P(Guided, AttentionIsItsDefinitionAndSoAreItsGradients) {
   const auto found = gradients();
 
   const auto encoded = network->encoder->forward(vision::pixels_from_bytes(batch.pixels, sizes.encoder, at::kFloat));
-  decoder::Taps taps;
-  taps.qk_layer = 1;
-  const int64_t end = encoded.sequence.size(1);
-  network->decoder->forward(at::cat({encoded.sequence, network->decoder->embed(batch.inputs)}, 1), nullptr, &taps);
-  const auto expected = guide_by_definition(taps, batch, 4, 6 / GetParam(), sizes.decoder.head_dim, end);
+  const auto expected = guide_by_definition(network, encoded.sequence, batch, 4, 6 / GetParam(), sizes.decoder.head_dim);
   expected.backward();
   const auto wanted = gradients();
 
@@ -100,51 +112,48 @@ TEST(Losses, TheReadingLossIsOverTheTargetsAlone) {
   torch::NoGradGuard no_grad;
   const auto found = objective->forward(batch, true).reader_loss;
   const auto encoded = network->encoder->forward(vision::pixels_from_bytes(batch.pixels, sizes.encoder, at::kFloat));
-  const auto hidden = network->decoder->forward(at::cat({encoded.sequence, network->decoder->embed(batch.inputs)}, 1));
-  const auto logits = network->decoder->logits(hidden.slice(1, encoded.sequence.size(1)));  // [B, T, V]
-  const int64_t width = batch.inputs.size(1);
   double sum = 0;
-  for (int64_t i = 0; i < batch.targets.size(0); ++i) {
-    const int64_t p = batch.positions[i].item<int64_t>();
-    sum -= at::log_softmax(logits[p / width][p % width], 0)[batch.targets[i].item<int64_t>()].item<float>();
+  int64_t target = 0;
+  for (int64_t b = 0; b < 3; ++b) {
+    const auto log_p = at::log_softmax(network->decoder->logits(hidden_of(network, encoded.sequence, batch, b)), -1);
+    for (int64_t t = 0; t < batch.lengths[size_t(b)] + (batch.ends[size_t(b)] ? 1 : 0); ++t) sum -= log_p[t][batch.targets[target++].item<int64_t>()].item<float>();
   }
+  EXPECT_EQ(target, batch.targets.size(0));
   EXPECT_NEAR(found.item<float>(), sum / double(batch.targets.size(0)), 1e-4);
   EXPECT_NEAR(objective->evaluate(batch).reader_loss.item<float>(), found.item<float>(), 1e-5);
 }
 
-// Random characters take more tokens than prose; what is cut is said to go on, and nothing else changes.
-TEST(Batches, LongTextsAreCutAtTheLimit) {
-  auto run = testing_train::miniature_run("x");
-  run.pages.letters_share = 0.3;
-  run.pages.shuffled_share = run.pages.partial_share = 0;
-  const experiments::TrainPages pages(run.pages);
-  const auto tokenizer = text::Tokenizer::from_file(run.tokenizer);
+// Every place that is asked about is that of its target; of short texts all are asked about.
+TEST(Losses, GuidanceAsksAboutPlacesOfTheText) {
+  auto config = testing_train::miniature_run("x").trainer;
+  const auto sizes = model::presets::miniature();
+  const experiments::TrainPages pages(testing_train::miniature_run("x").pages);
+  const auto tokenizer = text::Tokenizer::from_file(testing_train::miniature_run("x").tokenizer);
   const train::GlyphClasses classes(tokenizer);
   train::BatchSpec spec{};
-  spec.side_px = 256, spec.num_chars = 600, spec.num_pages = 24;
-  for (const bool from_text : {false, true}) {
-    auto sizes = model::presets::miniature();
-    if (from_text) sizes.source = "text";
-    auto config = run.trainer;
-    const auto plain = train::make_batch(pages, tokenizer, classes, config, sizes, spec, 0, 0);
-    config.text_limit = 1.25;
-    const auto limited = train::make_batch(pages, tokenizer, classes, config, sizes, spec, 0, 0);
-    const int64_t before = plain.inputs.size(1), after = limited.inputs.size(1);
-    EXPECT_GT(before, after * 4 / 3);
-    EXPECT_EQ(limited.num_text_tokens, limited.targets.size(0));
-    EXPECT_EQ(limited.num_text_tokens, limited.positions.size(0));
-    EXPECT_TRUE(limited.pixels.equal(plain.pixels));
-    if (from_text) EXPECT_TRUE(limited.source_ids.slice(1, 0, plain.source_ids.size(1)).equal(plain.source_ids.slice(1, 0, limited.source_ids.size(1))));
-    const auto ends_of = [&](const train::Batch& b) { return b.targets.eq(sizes.decoder.eos_token_id).sum().item<int64_t>(); };
-    EXPECT_LT(ends_of(limited), ends_of(plain));
-    EXPECT_GT(ends_of(limited), 12);
-    for (int64_t page = 0; page < spec.num_pages; ++page) {
-      const auto mine = [&](const train::Batch& b, const at::Tensor& values) { return values.masked_select(b.positions.floor_divide(b.inputs.size(1)) == page); };
-      const auto short_text = mine(limited, limited.targets), long_text = mine(plain, plain.targets);
-      ASSERT_LE(short_text.size(0), long_text.size(0));
-      EXPECT_TRUE(short_text.equal(long_text.slice(0, 0, short_text.size(0))));
-      EXPECT_TRUE(mine(limited, limited.place_cell).equal(mine(plain, plain.place_cell).slice(0, 0, short_text.size(0)))) << page;
-      EXPECT_TRUE(limited.inputs[page].slice(0, 0, short_text.size(0)).equal(plain.inputs[page].slice(0, 0, short_text.size(0))));
+  spec.side_px = 256, spec.num_chars = 300, spec.num_pages = 4;
+  const auto all = train::make_batch(pages, tokenizer, classes, config, sizes, spec, 0, 0);
+  config.objective.guide_places = 20;
+  const auto some = train::make_batch(pages, tokenizer, classes, config, sizes, spec, 0, 0);
+  EXPECT_TRUE(all.targets.equal(some.targets));
+  EXPECT_EQ(all.place_cell.size(1), *std::max_element(all.lengths.begin(), all.lengths.end()) + 1);
+  EXPECT_EQ(some.place_cell.size(1), 20);
+  for (int64_t b = 0; b < 4; ++b) {
+    std::map<int64_t, std::pair<int64_t, int64_t>> known;
+    for (int64_t g = 0; g < all.place_cell.size(1); ++g)
+      known.insert({all.place_target[b][g].item<int64_t>(), {all.place_cell[b][g].item<int64_t>(), all.place_offset[b][g].item<int64_t>()}});
+    EXPECT_EQ(int64_t(known.size()), all.lengths[size_t(b)] + 1);
+    int64_t last_row = -1;
+    for (const auto& [target, place] : known) {  // reading order goes down the page
+      if (place.first < 0) continue;
+      EXPECT_GE(place.first / 5, last_row);
+      last_row = place.first / 5;
+    }
+    EXPECT_GE(last_row, 2);
+    for (int64_t g = 0; g < 20; ++g) {
+      const auto found = known.find(some.place_target[b][g].item<int64_t>());
+      ASSERT_NE(found, known.end());
+      EXPECT_EQ(found->second, std::pair(some.place_cell[b][g].item<int64_t>(), some.place_offset[b][g].item<int64_t>()));
     }
   }
 }

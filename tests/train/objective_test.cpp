@@ -26,11 +26,18 @@ train::BatchSpec spec_of(int64_t side, int64_t chars, int64_t pages) {
   return spec;
 }
 
-std::string text_of_row(const text::Tokenizer& tokenizer, const train::Batch& batch, int64_t b) {
+std::string text_of_page(const text::Tokenizer& tokenizer, const train::Batch& batch, int64_t b) {
+  int64_t first = 0;
+  for (int64_t before = 0; before < b; ++before) first += batch.lengths[size_t(before)] + (batch.ends[size_t(before)] ? 1 : 0);
   std::vector<int32_t> ids;
-  for (int64_t i = 0; i < batch.targets.size(0); ++i)
-    if (batch.positions[i].item<int64_t>() / batch.inputs.size(1) == b && batch.targets[i].item<int64_t>() != 1) ids.push_back(int32_t(batch.targets[i].item<int64_t>()));
+  for (int64_t i = first; i < first + batch.lengths[size_t(b)]; ++i) ids.push_back(int32_t(batch.targets[i].item<int64_t>()));
   return tokenizer.decode(ids, true);
+}
+
+// The id between a page's vision tokens and its text.
+int64_t mark_of(const train::Batch& batch, int64_t b) {
+  const auto& s = batch.sequences;
+  return s.ids[s.order[s.packed.offsets[size_t(b)] + s.num_vision].item<int64_t>() - s.num_vision * int64_t(batch.lengths.size())].item<int64_t>();
 }
 
 TEST(Objective, WhatGoesOnAfterThePageIsTheTextBehindIt) {
@@ -58,16 +65,17 @@ TEST(Objective, WhatGoesOnAfterThePageIsTheTextBehindIt) {
   const auto batch = train::make_batch(pages, tokenizer, classes, config.trainer, model, spec_of(256, 600, 12), 3, 0);
   int64_t go_on = 0;
   for (int64_t b = 0; b < 12; ++b) {
-    const bool after = batch.inputs[b][0].item<int64_t>() == 1;
+    const bool after = mark_of(batch, b) == 1;
+    EXPECT_EQ(after, batch.goes_on[size_t(b)]);
     go_on += after;
-    const std::string text = text_of_row(tokenizer, batch, b);
+    const std::string text = text_of_page(tokenizer, batch, b);
     EXPECT_EQ(after, text.size() <= 130) << text;
   }
   EXPECT_GT(go_on, 2);
   EXPECT_LT(go_on, 10);
   config.trainer.objective.task = "continue";
   const auto all_after = train::make_batch(pages, tokenizer, classes, config.trainer, model::presets::miniature(), spec_of(256, 600, 4), 3, 0);
-  EXPECT_TRUE(all_after.inputs.select(1, 0).eq(0).all().item<bool>());
+  for (int64_t b = 0; b < 4; ++b) EXPECT_EQ(mark_of(all_after, b), 0);
   EXPECT_TRUE(all_after.place_cell.eq(-1).all().item<bool>());  // nothing of it stands on the page
 }
 

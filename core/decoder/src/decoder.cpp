@@ -65,14 +65,14 @@ at::Tensor DecoderAttentionImpl::project(const at::Tensor& x) {
   return at::cat({few_rows_linear(q_proj, x), few_rows_linear(k_proj, x), few_rows_linear(v_proj, x)}, -1);
 }
 
-at::Tensor DecoderAttentionImpl::forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, int64_t layer, Taps* taps) {
+at::Tensor DecoderAttentionImpl::forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, int64_t layer, Taps* taps, const nn::Packed* packed) {
   auto [q, k, v] = cuda::qk_norm_rope(
       project(x), {config_.num_attention_heads, config_.num_key_value_heads, config_.head_dim, config_.qk_norm, config_.rms_norm_eps},
       nn::as_float(q_gain), rotary.cos, rotary.sin);
   if (taps && taps->qk_layer == layer) taps->q = q, taps->k = k;
   if (cache) std::tie(k, v) = cache->append(layer, k, v);
-  const auto attended = nn::attend(q, k, v, /*causal=*/true);  // [B, H, T, d]
-  return o_proj(attended.transpose(1, 2).reshape({x.size(0), x.size(1), config_.num_attention_heads * config_.head_dim}));
+  const auto attended = packed ? nn::attend_packed(q, k, v, *packed) : nn::attend(q, k, v, /*causal=*/true).transpose(1, 2);  // [B, T, H, d]
+  return o_proj(attended.reshape({x.size(0), x.size(1), config_.num_attention_heads * config_.head_dim}));
 }
 
 GatedMlpImpl::GatedMlpImpl(int64_t width, int64_t hidden, const nn::Factory& factory) {
@@ -121,9 +121,8 @@ DecoderLayerImpl::DecoderLayerImpl(const DecoderConfig& c, int64_t index, const 
   else moe_ = register_module("mlp", Moe(c, factory));
 }
 
-at::Tensor DecoderLayerImpl::forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, Taps* taps) {
-  const auto h = x + self_attn(input_layernorm(x), rotary, cache, index_, taps);
-  const auto y = post_attention_layernorm(h);
+at::Tensor DecoderLayerImpl::forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, Taps* taps, const nn::Packed* packed) {
+  const auto [h, y] = post_attention_layernorm->forward_sum(self_attn(input_layernorm(x), rotary, cache, index_, taps, packed), x);
   const auto out = h + (dense_ ? dense_(y) : moe_(y));
   if (taps && taps->hidden_layer == index_) taps->hidden = out;
   return out;
@@ -147,19 +146,32 @@ void DecoderImpl::prepare(int64_t count, const at::Device& device) {
     rotary_ = nn::Rotary::line(0, std::max(count, config.max_position_embeddings), config.head_dim, config.rope_theta, device);
 }
 
-at::Tensor DecoderImpl::forward(const at::Tensor& inputs, KvCache* cache, Taps* taps) {
-  const int64_t first = cache ? cache->length() : 0, count = inputs.size(1);
-  prepare(first + count, inputs.device());
-  const nn::Rotary rotary{rotary_.cos.narrow(0, first, count), rotary_.sin.narrow(0, first, count)};
-  auto x = inputs;
+at::Tensor DecoderImpl::through_layers(at::Tensor x, const nn::Rotary& rotary, KvCache* cache, Taps* taps, const nn::Packed* packed) {
   for (size_t i = 0; i < layers_.size(); ++i) {
     auto& layer = layers_[i];
     const bool tapped = taps && (taps->qk_layer == int64_t(i) || taps->hidden_layer == int64_t(i));
-    if (cache || tapped) x = layer(x, rotary, cache, taps);
-    else x = nn::checkpointed(x, [&layer, rotary](const at::Tensor& y) { return layer(y, rotary, nullptr, nullptr); });
+    if (cache || tapped || !nn::CheckpointGuard::is_on()) {
+      x = layer(x, rotary, cache, taps, packed);
+      continue;
+    }
+    // A layer that is gone through again backwards keeps what it needs: the caller's may be gone by then.
+    const auto kept = packed ? std::make_shared<const nn::Packed>(*packed) : nullptr;
+    x = nn::checkpointed(x, [&layer, rotary, kept](const at::Tensor& y) { return layer(y, rotary, nullptr, nullptr, kept.get()); });
   }
-  if (cache) cache->advance(count);
   return norm(x);
+}
+
+at::Tensor DecoderImpl::forward(const at::Tensor& inputs, KvCache* cache, Taps* taps) {
+  const int64_t first = cache ? cache->length() : 0, count = inputs.size(1);
+  prepare(first + count, inputs.device());
+  const auto out = through_layers(inputs, {rotary_.cos.narrow(0, first, count), rotary_.sin.narrow(0, first, count)}, cache, taps, nullptr);
+  if (cache) cache->advance(count);
+  return out;
+}
+
+at::Tensor DecoderImpl::forward(const at::Tensor& inputs, const nn::Packed& packed, Taps* taps) {
+  prepare(packed.longest, inputs.device());
+  return through_layers(inputs, {rotary_.cos.index_select(0, packed.places), rotary_.sin.index_select(0, packed.places)}, nullptr, taps, &packed);
 }
 
 }  // namespace fovea::decoder

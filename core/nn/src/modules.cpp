@@ -26,6 +26,24 @@ ConvImpl::ConvImpl(int64_t in, int64_t out, int64_t kernel, int64_t stride, int6
   if (with_bias) bias = register_parameter("bias", factory.empty({out}));
 }
 
+namespace {
+struct AddChannelBias : torch::autograd::Function<AddChannelBias> {
+  static at::Tensor forward(torch::autograd::AutogradContext*, const at::Tensor& y, const at::Tensor& bias) { return y + bias.view({1, -1, 1, 1}); }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext*, torch::autograd::variable_list grads) {
+    const auto& grad = grads[0];
+    const auto rows = grad.permute({0, 2, 3, 1}).reshape({-1, grad.size(1)});  // a view where channels come last
+    return {grad, at::mm(at::ones({1, rows.size(0)}, rows.options()), rows).squeeze(0)};
+  }
+};
+}  // namespace
+
+at::Tensor add_channel_bias(const at::Tensor& y, const at::Tensor& bias) { return AddChannelBias::apply(y, bias); }
+
+at::Tensor ConvImpl::forward(const at::Tensor& x) {
+  if (x.is_cuda() && bias.defined() && at::GradMode::is_enabled()) return add_channel_bias(at::conv2d(x, weight, {}, stride_, padding_), bias);
+  return at::conv2d(x, weight, bias, stride_, padding_);
+}
+
 EmbeddingImpl::EmbeddingImpl(int64_t rows, int64_t width, const Factory& factory) {
   weight = register_parameter("weight", factory.empty({rows, width}));
 }
@@ -40,6 +58,12 @@ NormImpl::NormImpl(NormKind kind, int64_t width, bool affine, double eps, const 
 at::Tensor NormImpl::forward(const at::Tensor& x) {
   if (kind == NormKind::kLayer) return at::layer_norm(x, {width_}, weight, bias, eps);
   return cuda::rms_norm(x, weight, eps);
+}
+
+std::pair<at::Tensor, at::Tensor> NormImpl::forward_sum(const at::Tensor& x, const at::Tensor& residual) {
+  if (kind == NormKind::kRms) return cuda::add_rms_norm(x, residual, weight, eps);
+  const auto sum = x + residual;
+  return {sum, forward(sum)};
 }
 
 ChannelNormImpl::ChannelNormImpl(int64_t channels, double eps, const Factory& factory) : eps_(eps) {

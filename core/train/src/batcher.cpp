@@ -78,123 +78,132 @@ static void put_pixels(const Image& image, int64_t channels, uint8_t* out) {
   }
 }
 
+Sequences lay_out(const Batch& batch, const SequenceIds& around, int64_t num_vision) {
+  const int64_t pages = int64_t(batch.lengths.size()), before = int64_t(around.before.size()), head = int64_t(around.read.size());
+  std::vector<int64_t> lengths;
+  for (const int64_t length : batch.lengths) lengths.push_back(before + num_vision + head + length);
+  Sequences out;
+  out.num_before = before;
+  out.num_vision = num_vision;
+  out.packed = nn::Packed::of_lengths(lengths);
+  const int64_t rows = out.packed.offsets.back();
+  out.ids = at::empty({rows - pages * num_vision}, at::kLong);
+  out.order = at::empty({rows}, at::kLong);
+  out.inverse = at::empty({rows}, at::kLong);
+  out.rows = at::empty({batch.targets.size(0)}, at::kLong);
+  int64_t *ids = out.ids.data_ptr<int64_t>(), *order = out.order.data_ptr<int64_t>(), *target_rows = out.rows.data_ptr<int64_t>();
+  const int64_t* text = batch.text.data_ptr<int64_t>();
+  int64_t id = 0, row = 0, target = 0;
+  const auto put = [&](int64_t value) { ids[id] = value, order[row++] = pages * num_vision + id++; };
+  for (int64_t b = 0; b < pages; ++b) {
+    for (const int64_t value : around.before) put(value);
+    for (int64_t v = 0; v < num_vision; ++v) order[row++] = b * num_vision + v;
+    for (const int64_t value : batch.goes_on[size_t(b)] ? around.go_on : around.read) put(value);
+    // The last id before the text says its first token.
+    for (int64_t t = 0; t < batch.lengths[size_t(b)] + (batch.ends[size_t(b)] ? 1 : 0); ++t) target_rows[target++] = row - 1 + t;
+    for (int64_t t = 0; t < batch.lengths[size_t(b)]; ++t) put(*text++);
+  }
+  int64_t* inverse = out.inverse.data_ptr<int64_t>();
+  for (int64_t r = 0; r < rows; ++r) inverse[order[r]] = r;
+  return out;
+}
+
 Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, const GlyphClasses& classes, const TrainerConfig& config,
                  const model::ModelConfig& model, const BatchSpec& spec, int64_t step, int64_t shard) {
   const int64_t stride_px = model.stride_px(), eos = model.decoder.eos_token_id, channels = model.encoder.sam.in_channels;
   const auto around = sequence_ids(config, model, tokenizer);
-  const int64_t head = int64_t(around.read.size());
-  const int64_t pages = spec.num_pages, side = spec.side_px, grid = side / stride_px;
-  const int64_t max_text_positions = model.decoder.max_position_embeddings - vision::num_decoder_positions(grid) - int64_t(around.before.size()) - head + 1;
+  const int64_t pages = spec.num_pages, side = spec.side_px, grid = side / stride_px, num_vision = vision::num_decoder_positions(grid);
+  const int64_t most_ids = model.decoder.max_position_embeddings - num_vision - int64_t(around.before.size()) - int64_t(around.read.size());
   const bool from_text = model.source == "text";
+  Batch batch;
+  batch.spec = spec;
   std::vector<TrainPage> drawn;
   std::vector<text::Encoding> encoded;
-  std::vector<bool> cut(size_t(pages), false), goes_on(size_t(pages), false);
   std::vector<text::Encoding> page_text(from_text ? size_t(pages) : 0);  // what a text-side baseline compresses, where that is not what it writes
-  int64_t longest = 0, count = 0;
+  int64_t longest = 0, num_ids = 0;
   const uint64_t batch_seed = mix64(mix64(uint64_t(config.seed) ^ 0x7ea1) + uint64_t(step)) + uint64_t(shard) * 0x9e3779b97f4a7c15ULL;
   for (int64_t i = 0; i < pages; ++i) {
     const auto& task = config.objective.task;
-    goes_on[size_t(i)] = task == "continue" || (task == "both" && Rng(batch_seed, 7, uint64_t(i)).chance(config.objective.continue_share));
-    const bool after = goes_on[size_t(i)];
+    const bool after = task == "continue" || (task == "both" && Rng(batch_seed, 7, uint64_t(i)).chance(config.objective.continue_share));
     drawn.push_back(source.draw({side, spec.num_chars, mix64(batch_seed + uint64_t(i)), after ? config.objective.continue_chars : 0}));
     if (drawn.back().image.width_px != side || drawn.back().image.height_px != side)
       throw InternalError("[make_batch] the page source drew a page of another size");
     encoded.push_back(tokenizer.encode_with_offsets(after ? drawn.back().continuation : drawn.back().text, /*match_added_tokens=*/false));
     auto& e = encoded.back();
     if (from_text && after) page_text[size_t(i)] = tokenizer.encode_with_offsets(drawn.back().text, /*match_added_tokens=*/false);
-    if (after) {
-      cut[size_t(i)] = true;  // the text goes on, so no end is asked for
-      e.ids.resize(std::min(e.ids.size(), size_t(max_text_positions - 1)));
-      e.byte_ends.resize(e.ids.size());
-    } else if (int64_t(e.ids.size()) > max_text_positions - 1) {
-      cut[size_t(i)] = true;
-      e.ids.resize(size_t(max_text_positions - 1));
-      e.byte_ends.resize(e.ids.size());  // the text goes on, so no end is asked for
-    } else {
-      count += 1;  // the end
-    }
-    longest = std::max(longest, int64_t(e.ids.size()));
-    count += int64_t(e.ids.size());
+    // Text after the page goes on, and so does what the decoder has no room for: no end is asked for.
+    const bool cut = int64_t(e.ids.size()) > most_ids;
+    e.ids.resize(std::min(e.ids.size(), size_t(most_ids)));
+    e.byte_ends.resize(e.ids.size());
+    batch.goes_on.push_back(after);
+    batch.ends.push_back(!after && !cut);
+    batch.lengths.push_back(int64_t(e.ids.size()));
+    longest = std::max(longest, batch.lengths.back());
+    num_ids += batch.lengths.back();
   }
-  std::vector<int64_t> whole(static_cast<size_t>(pages), 0);  // tokens of the page where its text was cut for the batch's sake
-  if (config.text_limit > 0) {
-    std::vector<size_t> lengths;
-    for (const auto& e : encoded) lengths.push_back(e.ids.size());
-    std::nth_element(lengths.begin(), lengths.begin() + pages / 2, lengths.end());
-    const size_t limit = std::max<size_t>(16, size_t(config.text_limit * double(lengths[size_t(pages / 2)])));
-    longest = 0;
-    for (size_t i = 0; i < encoded.size(); ++i) {
-      auto& e = encoded[i];
-      if (e.ids.size() > limit) {
-        whole[i] = int64_t(e.ids.size());
-        count -= whole[i] - int64_t(limit) + (cut[i] ? 0 : 1);
-        cut[i] = true;
-        if (from_text && !goes_on[i]) page_text[i] = e;
-        e.ids.resize(limit);
-        e.byte_ends.resize(limit);
-      }
-      longest = std::max(longest, int64_t(e.ids.size()));
-    }
-  }
-  const int64_t width = (longest + head + 15) / 16 * 16;
-  Batch batch;
-  batch.spec = spec;
-  batch.num_text_tokens = count;
-  batch.head = head;
+  batch.num_text_tokens = num_ids + std::count(batch.ends.begin(), batch.ends.end(), true);
   batch.pixels = at::empty({pages, channels, side, side}, at::kByte);
-  batch.before = at::tensor(around.before, at::kLong);
-  batch.inputs = at::full({pages, width}, eos, at::kLong);
   if (from_text) {
-    int64_t longest_page = width;
-    for (const auto& e : page_text) longest_page = std::max(longest_page, int64_t(e.ids.size()));
-    batch.source_ids = at::full({pages, longest_page}, eos, at::kLong);
+    int64_t width = longest + 1;
+    for (const auto& e : page_text) width = std::max(width, int64_t(e.ids.size()));
+    batch.source_ids = at::full({pages, (width + 15) / 16 * 16}, eos, at::kLong);
     batch.source_lengths = at::empty({pages}, at::kLong);
   }
-  batch.targets = at::empty({count}, at::kLong);
-  batch.positions = at::empty({count}, at::kLong);
-  batch.place_cell = at::full({count}, -1, at::kLong);
-  batch.place_offset = at::zeros({count}, at::kLong);
+  batch.text = at::empty({num_ids}, at::kLong);
+  batch.targets = at::empty({batch.num_text_tokens}, at::kLong);
+  const int64_t places = std::min<int64_t>(config.objective.guide_places, longest + 1);
+  for (at::Tensor* t : {&batch.place_target, &batch.place_cell, &batch.place_offset}) *t = at::zeros({pages, places}, at::kLong);
   const int64_t glyphs = std::max<int64_t>(16, std::min<int64_t>(config.objective.probe_glyphs, spec.num_chars / 4));
   batch.glyph_class = at::full({pages, glyphs}, -100, at::kLong);
   batch.glyph_xy = at::zeros({pages, glyphs, 2}, at::kFloat);
-  int64_t at = 0;
+  int64_t *text = batch.text.data_ptr<int64_t>(), *targets = batch.targets.data_ptr<int64_t>();
+  int64_t first_target = 0;
+  std::vector<int64_t> cells, offsets;  // of each target of a page
   for (int64_t b = 0; b < pages; ++b) {
-    const TrainPage& page = drawn[b];
+    const TrainPage& page = drawn[size_t(b)];
     put_pixels(page.image, channels, batch.pixels.data_ptr<uint8_t>() + b * channels * side * side);
-    int64_t* inputs = batch.inputs.data_ptr<int64_t>() + b * width;
-    const bool after = goes_on[size_t(b)];
-    std::copy(after ? around.go_on.begin() : around.read.begin(), after ? around.go_on.end() : around.read.end(), inputs);
+    const bool after = batch.goes_on[size_t(b)];
     Rng noise(batch_seed, 6, uint64_t(b));
     uint32_t begin = 0;
-    const auto& ids = encoded[b].ids;
-    const int64_t length = whole[size_t(b)] > 0 ? whole[size_t(b)] : int64_t(ids.size());
+    const auto& ids = encoded[size_t(b)].ids;
+    const int64_t length = int64_t(ids.size());
     if (from_text) {
-      const auto& compressed = after || whole[size_t(b)] > 0 ? page_text[size_t(b)].ids : ids;
+      const auto& compressed = after ? page_text[size_t(b)].ids : ids;
       std::copy(compressed.begin(), compressed.end(), batch.source_ids.data_ptr<int64_t>() + b * batch.source_ids.size(1));
       batch.source_lengths.data_ptr<int64_t>()[b] = std::max<int64_t>(1, int64_t(compressed.size()));
     }
-    for (size_t t = 0; t < ids.size() + (cut[size_t(b)] ? 0 : 1); ++t, ++at) {
-      const bool end = t == ids.size();
-      batch.targets.data_ptr<int64_t>()[at] = end ? eos : ids[t];
-      batch.positions.data_ptr<int64_t>()[at] = b * width + head - 1 + int64_t(t);
-      if (end) continue;
+    const int64_t asked = length + (batch.ends[size_t(b)] ? 1 : 0);
+    cells.assign(size_t(asked), -1);
+    offsets.assign(size_t(asked), 0);
+    for (int64_t t = 0; t < length; ++t) {
+      targets[first_target + t] = ids[size_t(t)];
       const bool replaced = config.objective.input_noise > 0 && noise.chance(config.objective.input_noise);
-      inputs[size_t(head) + t] = replaced ? int64_t(noise.below(uint64_t(tokenizer.vocab_size()))) : ids[t];
+      *text++ = replaced ? int64_t(noise.below(uint64_t(tokenizer.vocab_size()))) : ids[size_t(t)];
       if (after) continue;  // nothing of it stands on the page
       if (from_text) {
-        const int64_t latent = model::latent_of(model.text_encoder, int64_t(t), length, grid * grid);
-        batch.place_cell.data_ptr<int64_t>()[at] = latent < 0 ? -1 : latent / grid * (grid + 1) + latent % grid;
-        batch.place_offset.data_ptr<int64_t>()[at] = length > grid * grid ? 32 * (int64_t(t) * grid * grid * 32 / length % 32) : 0;
+        const int64_t latent = model::latent_of(model.text_encoder, t, length, grid * grid);
+        cells[size_t(t)] = latent < 0 ? -1 : latent / grid * (grid + 1) + latent % grid;
+        offsets[size_t(t)] = length > grid * grid ? 32 * (t * grid * grid * 32 / length % 32) : 0;
         continue;
       }
       // The first byte that is no space: a token's leading space belongs to the place before it.
       size_t first = begin;
-      while (first + 1 < encoded[b].byte_ends[t] && page.text[first] == ' ') ++first;
+      while (first + 1 < encoded[size_t(b)].byte_ends[size_t(t)] && page.text[first] == ' ') ++first;
       const int64_t x = std::clamp<int64_t>(page.x_px[first], 0, side - 1), y = std::clamp<int64_t>(page.y_px[first], 0, side - 1);
-      batch.place_cell.data_ptr<int64_t>()[at] = (y / stride_px) * (grid + 1) + x / stride_px;
-      batch.place_offset.data_ptr<int64_t>()[at] = 32 * ((x % stride_px) * 32 / stride_px) + (y % stride_px) * 32 / stride_px;
-      begin = encoded[b].byte_ends[t];
+      cells[size_t(t)] = (y / stride_px) * (grid + 1) + x / stride_px;
+      offsets[size_t(t)] = 32 * ((x % stride_px) * 32 / stride_px) + (y % stride_px) * 32 / stride_px;
+      begin = encoded[size_t(b)].byte_ends[size_t(t)];
     }
+    if (asked > length) targets[first_target + length] = eos;
+    Rng place(batch_seed, 8, uint64_t(b));
+    for (int64_t q = b * places; q < (b + 1) * places; ++q) {
+      // All of a short text's targets, once; of a longer one some.
+      const int64_t pick = asked <= places ? q - b * places : int64_t(place.below(uint64_t(asked)));
+      batch.place_target.data_ptr<int64_t>()[q] = first_target + (pick < asked ? pick : 0);
+      batch.place_cell.data_ptr<int64_t>()[q] = pick < asked ? cells[size_t(pick)] : -1;
+      batch.place_offset.data_ptr<int64_t>()[q] = pick < asked ? offsets[size_t(pick)] : 0;
+    }
+    first_target += asked;
     if (page.glyph_char.empty()) continue;
     Rng rng(batch_seed, 5, uint64_t(b));
     for (int64_t q = 0; q < glyphs; ++q) {
@@ -205,20 +214,36 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
       batch.glyph_xy.data_ptr<float>()[(b * glyphs + q) * 2 + 1] = float(std::clamp<int>(page.glyph_y_px[pick], 0, int(side - 1)));
     }
   }
+  batch.sequences = lay_out(batch, around, num_vision);
   return batch;
 }
 
-static Batch mapped(Batch batch, const std::function<at::Tensor(const at::Tensor&)>& f) {
-  for (at::Tensor* t : {&batch.pixels, &batch.before, &batch.inputs, &batch.targets, &batch.positions, &batch.place_cell, &batch.place_offset,
-                        &batch.glyph_class, &batch.glyph_xy})
-    *t = f(*t);
+using OnTensor = std::function<at::Tensor(const at::Tensor&)>;
+
+static Sequences mapped(Sequences sequences, const OnTensor& f) {
+  for (at::Tensor* t : {&sequences.ids, &sequences.order, &sequences.inverse, &sequences.rows, &sequences.packed.starts, &sequences.packed.places}) *t = f(*t);
+  return sequences;
+}
+
+static Batch mapped(Batch batch, const OnTensor& f) {
+  for (at::Tensor* t : {&batch.pixels, &batch.targets, &batch.place_target, &batch.place_cell, &batch.place_offset, &batch.glyph_class, &batch.glyph_xy}) *t = f(*t);
+  batch.sequences = mapped(std::move(batch.sequences), f);
   if (batch.source_ids.defined()) batch.source_ids = f(batch.source_ids);
   return batch;
 }
 
+static OnTensor onto(const at::Device& device) {
+  return [device](const at::Tensor& t) { return t.to(device, /*non_blocking=*/true); };
+}
+
+Sequences to_device(Sequences sequences, const at::Device& device) {
+  if (!device.is_cuda()) return sequences;
+  return mapped(std::move(sequences), onto(device));
+}
+
 Batch to_device(Batch batch, const at::Device& device) {
   if (!device.is_cuda()) return batch;
-  return mapped(std::move(batch), [&](const at::Tensor& t) { return t.to(device, /*non_blocking=*/true); });
+  return mapped(std::move(batch), onto(device));
 }
 
 Batch pinned(Batch batch) {

@@ -73,22 +73,11 @@ vision::EncoderOutput ObjectiveImpl::encode(model::OpticalModel& of, const Batch
   return of->encoder(vision::pixels_from_bytes(pixels, of->config.encoder, factory_.dtype));
 }
 
-ObjectiveImpl::Read ObjectiveImpl::read(model::OpticalModel& of, vision::EncoderOutput encoded, const at::Tensor& before, const at::Tensor& inputs, const at::Tensor& positions, decoder::Taps taps) {
-  Read out;
-  out.encoded = std::move(encoded);
-  out.taps = taps;
-  const auto embedded = of->decoder->embed(inputs);  // [B, T, D]
-  std::vector<at::Tensor> parts;
-  if (before.size(0) > 0) parts.push_back(of->decoder->embed(before).unsqueeze(0).expand({inputs.size(0), before.size(0), embedded.size(2)}));
-  parts.push_back(of->decoder_input(out.encoded.sequence).to(embedded.scalar_type()));
-  parts.push_back(embedded);
-  out.first = before.size(0);
-  out.end = out.first + out.encoded.sequence.size(1);
-  const auto hidden = of->decoder->forward(at::cat(parts, 1), nullptr, &out.taps);
-  // b * T + t among the text's positions is b * (end + T) + end + t among all: rows of the whole, so that the text's part is not copied out first.
-  out.rows = positions + (at::floor_divide(positions, inputs.size(1)) + 1) * out.end;
-  out.text = hidden.flatten(0, 1).index_select(0, out.rows);
-  return out;
+at::Tensor ObjectiveImpl::read(model::OpticalModel& of, const vision::EncoderOutput& encoded, const Sequences& sequences, decoder::Taps* taps) {
+  const auto embedded = of->decoder->embed(sequences.ids);  // [I, D]
+  const auto vision = of->decoder_input(encoded.sequence).to(embedded.scalar_type()).flatten(0, 1);
+  const auto rows = nn::permute_rows(at::cat({vision, embedded}), sequences.order, sequences.inverse);
+  return of->decoder->forward(rows.unsqueeze(0), sequences.packed, taps)[0].index_select(0, sequences.rows);
 }
 
 // Softened by `temperature`: mean over rows of KL(teacher || student) times its square.
@@ -100,8 +89,7 @@ static at::Tensor distance_of(const at::Tensor& student, const at::Tensor& teach
 LossParts ObjectiveImpl::evaluate(const Batch& batch) {
   torch::NoGradGuard no_grad;
   if (adapters) adapters->attach();
-  const auto out = read(model, encode(model, batch), batch.before, batch.inputs, batch.positions, {});
-  const auto [loss, correct] = cuda::cross_entropy(model->decoder->logits(out.text), batch.targets);
+  const auto [loss, correct] = cuda::cross_entropy(model->decoder->logits(read(model, encode(model, batch), batch.sequences)), batch.targets);
   if (adapters) adapters->detach();
   LossParts parts;
   parts.reader_loss = loss.mean();
@@ -125,10 +113,9 @@ LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader) {
     parts.total = parts.total + config_.patch_probe * probe_loss(patch_probe, encoded.patches.flatten(2).transpose(1, 2),
                                                                 side / encoder_config.sam.patch_px, batch, num_glyphs, side, parts.patch_probe_accuracy);
   if (!with_reader) return parts;
-  decoder::Taps wanted;
-  if (config_.guide > 0) wanted.qk_layer = config_.guide_layer, wanted.hidden_layer = config_.guide_layer - 1;
-  const auto out = read(model, std::move(encoded), batch.before, batch.inputs, batch.positions, wanted);
-  const auto logits = model->decoder->logits(out.text);
+  decoder::Taps taps;
+  if (config_.guide > 0) taps.qk_layer = config_.guide_layer, taps.hidden_layer = config_.guide_layer - 1;
+  const auto logits = model->decoder->logits(read(model, encoded, batch.sequences, &taps));
   const auto [loss, correct] = cuda::cross_entropy(logits, batch.targets);
   parts.reader_loss = loss.mean();
   parts.reader_accuracy = correct.detach().to(at::kFloat).mean();
@@ -138,46 +125,48 @@ LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader) {
     {
       torch::NoGradGuard no_grad;
       // The same text behind the teacher's own begin or prompt.
-      const int64_t own = int64_t(teacher_ids_.read.size()), theirs = batch.head;
-      auto inputs = batch.inputs;
-      auto positions = batch.positions;
-      const auto head = at::tensor(teacher_ids_.read, at::kLong).to(inputs.device()).unsqueeze(0).expand({inputs.size(0), own});
-      inputs = at::cat({head, inputs.slice(1, theirs)}, 1);
-      const int64_t width = batch.inputs.size(1);
-      positions = at::floor_divide(positions, width) * inputs.size(1) + positions.remainder(width) + (own - theirs);
-      const auto before = at::tensor(teacher_ids_.before, at::kLong).to(inputs.device());
-      taught = teacher_->decoder->logits(read(teacher_, encode(teacher_, batch), before, inputs, positions, {}).text);
+      const auto theirs = encode(teacher_, batch);
+      taught = teacher_->decoder->logits(read(teacher_, theirs, to_device(lay_out(batch, teacher_ids_, theirs.sequence.size(1)), batch.pixels.device())));
     }
     const auto distance = distance_of(logits, taught, config_.distill_temperature);
     parts.distance = distance.detach();
     parts.total = parts.total + config_.distill * distance;
   }
   if (config_.guide > 0) {
-    // Four heads of one layer look at the token under the next glyph. Heads that share a key head are rows of one product, over all of the text's positions:
-    // those without a place are left out by cross_entropy.
-    const auto& c = model->config.decoder;
-    const int64_t heads = std::min<int64_t>(4, c.num_attention_heads), share = c.num_attention_heads / c.num_key_value_heads;
-    const int64_t pages = batch.inputs.size(0), width = batch.inputs.size(1), d = c.head_dim;
-    const auto num_places = num_asked(batch.place_cell);
-    const auto place = at::full({pages * width}, -1, batch.place_cell.options()).scatter_(0, batch.positions, batch.place_cell);
-    at::Tensor guide = zero;
-    for (int64_t first = 0; first < heads; first += share) {
-      const int64_t n = std::min(share, heads - first);
-      const auto q = out.taps.q.slice(1, first, first + n).slice(2, out.end).transpose(1, 2).reshape({pages, width * n, d});  // [B, T n, d]
-      const auto k = out.taps.k.select(1, first / share).slice(1, out.first, out.end);                                        // [B, P, d]
-      const auto scores = at::baddbmm(at::zeros({1}, q.options()), q, k.transpose(1, 2), /*beta=*/0, /*alpha=*/1.0 / std::sqrt(double(d)));
-      const auto [loss, hit] = cuda::cross_entropy(scores.flatten(0, 1), place.unsqueeze(1).expand({pages * width, n}).reshape({-1}));
-      guide = guide + mean_of(loss, num_places) / double(heads);
-      if (first == 0) parts.guide_accuracy = mean_of(hit.view({pages * width, n}).select(1, 0), num_places);
-    }
-    if (offset_readout) {
-      const auto readout = offset_readout(out.taps.hidden.flatten(0, 1).index_select(0, out.rows));  // [M, 64]: 32 for x, then 32 for y
-      const auto both = at::stack({at::floor_divide(batch.place_offset, 32), batch.place_offset.remainder(32)}, 1).masked_fill((batch.place_cell < 0).unsqueeze(1), -1);
-      guide = guide + config_.guide_offset * mean_of(cuda::cross_entropy(readout.view({-1, 32}), both.flatten()).loss, num_places);
-    }
+    const auto [guide, accuracy] = guide_loss(batch, taps);
+    parts.guide_accuracy = accuracy;
     parts.total = parts.total + config_.guide * guide;
   }
   return parts;
+}
+
+std::pair<at::Tensor, at::Tensor> ObjectiveImpl::guide_loss(const Batch& batch, const decoder::Taps& taps) {
+  // Four heads of one layer look at the token under the next glyph; heads that share a key head are rows of one product. Ends, which have no place, are left out by cross_entropy.
+  const auto& c = model->config.decoder;
+  const auto& s = batch.sequences;
+  const int64_t heads = std::min<int64_t>(4, c.num_attention_heads), share = c.num_attention_heads / c.num_key_value_heads;
+  const int64_t pages = batch.place_cell.size(0), places = batch.place_cell.size(1), d = c.head_dim;
+  const auto num_places = num_asked(batch.place_cell);
+  const auto asking = s.rows.index_select(0, batch.place_target.flatten());  // [B G]
+  const auto first = s.packed.starts.slice(0, 0, pages).to(at::kLong).unsqueeze(1) + s.num_before;
+  const auto vision = (first + at::arange(s.num_vision, first.options())).flatten();  // [B V]
+  at::Tensor guide = at::zeros({}, num_places.options()), accuracy;
+  for (int64_t h = 0; h < heads; h += share) {
+    const int64_t n = std::min(share, heads - h);
+    const auto q = taps.q[0].slice(0, h, h + n).index_select(1, asking).view({n, pages, places, d}).transpose(0, 1).reshape({pages, n * places, d});
+    const auto k = taps.k[0][h / share].index_select(0, vision).view({pages, s.num_vision, d});
+    const auto scores = at::baddbmm(at::zeros({1}, q.options()), q, k.transpose(1, 2), /*beta=*/0, /*alpha=*/1.0 / std::sqrt(double(d)));  // [B, n G, V]
+    const auto [loss, hit] = cuda::cross_entropy(scores.flatten(0, 1), batch.place_cell.unsqueeze(1).expand({pages, n, places}).reshape({-1}));
+    guide = guide + mean_of(loss, num_places) / double(heads);
+    if (h == 0) accuracy = mean_of(hit.view({pages, n, places}).select(1, 0), num_places);
+  }
+  if (offset_readout) {
+    const auto readout = offset_readout(taps.hidden[0].index_select(0, asking));  // [B G, 64]: 32 for x, then 32 for y
+    const auto offset = batch.place_offset.flatten();
+    const auto both = at::stack({at::floor_divide(offset, 32), offset.remainder(32)}, 1).masked_fill((batch.place_cell.flatten() < 0).unsqueeze(1), -1);
+    guide = guide + config_.guide_offset * mean_of(cuda::cross_entropy(readout.view({-1, 32}), both.flatten()).loss, num_places);
+  }
+  return {guide, accuracy};
 }
 
 }  // namespace fovea::train

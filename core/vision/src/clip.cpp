@@ -37,8 +37,8 @@ ClipLayerImpl::ClipLayerImpl(const ClipConfig& c, const nn::Factory& factory) {
 }
 
 at::Tensor ClipLayerImpl::forward(const at::Tensor& x, const nn::Rotary& rotary) {
-  const auto h = x + self_attn(layer_norm1(x), rotary);
-  return h + mlp(layer_norm2(h));
+  const auto [h, normed] = layer_norm2->forward_sum(self_attn(layer_norm1(x), rotary), x);
+  return h + mlp(normed);
 }
 
 namespace {

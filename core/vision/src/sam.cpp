@@ -110,8 +110,8 @@ at::Tensor SamBlockImpl::forward(const at::Tensor& x) {
     y = y.reshape({batch, k, k, w, w, width}).transpose(2, 3).reshape({batch, m, m, width});
     if (pad > 0) y = y.slice(1, 0, n).slice(2, 0, n);
   }
-  const auto sum = x + y;
-  return sum + mlp(norm2(sum));
+  const auto [sum, normed] = norm2->forward_sum(y, x);
+  return sum + mlp(normed);
 }
 
 SamEncoderImpl::SamEncoderImpl(const SamConfig& c, const nn::Factory& factory) : config_(c) {

@@ -24,6 +24,8 @@ struct TrainPagesConfig {
                                          ///< tokenizer, each as likely as any other: the commonest thousandth is met as often as the rarest
   double shuffled_share = 0.45;          ///< pages of words in random order
   double letters_share = 0.04;           ///< pages with words of random characters, rare letters and marks among them
+  double letters_chars = 1;              ///< characters on such a page, of those that a page of prose would have: a token holds half as many random characters
+  double vocabulary_share = 0;           ///< pages of words drawn evenly from all that the texts hold, however rare
   double rare_share = 0.25;              ///< prose and shuffled pages into which rare letters and marks are sprinkled
   double joined_share = 0;               ///< prose pages whose text has spaces in place of its line breaks, as pages of `fovea curve` have
   double min_font_px = 3;                ///< smallest type; what does not fit in it is left out
@@ -48,6 +50,8 @@ struct TrainPagesConfig {
     v.field("rare_from", rare_from, "where rare characters are drawn from: Latin letters and marks, or evenly from the characters of the tokenizer", {.choices = {"latin", "tokenizer"}});
     v.field("shuffled_share", shuffled_share, "pages of shuffled words", {.min = 0, .max = 1});
     v.field("letters_share", letters_share, "pages of random characters", {.min = 0, .max = 1});
+    v.field("letters_chars", letters_chars, "characters on a page of random characters, of those of a page of prose", {.min = 0.05, .max = 1});
+    v.field("vocabulary_share", vocabulary_share, "pages of words drawn evenly from the texts' vocabulary", {.min = 0, .max = 1});
     v.field("rare_share", rare_share, "pages with rare letters and marks sprinkled in", {.min = 0, .max = 1});
     v.field("joined_share", joined_share, "pages of prose with spaces in place of line breaks", {.min = 0, .max = 1});
     v.field("min_font_px", min_font_px, "smallest type, what does not fit in it is left out", {.min = 1, .max = 40});
@@ -86,6 +90,7 @@ class TrainPages : public train::PageSource {
   std::vector<bool> unspaced_;  ///< texts mostly of characters that are words alone
   std::vector<double> shares_;
   std::vector<std::string> words_;  ///< for tables
+  std::vector<std::string> vocabulary_;  ///< vocabulary_share > 0: the distinct words of all texts
   render::Renderer renderer_;
 };
 

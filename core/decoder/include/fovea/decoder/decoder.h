@@ -5,6 +5,7 @@
 
 #include "fovea/decoder/config.h"
 #include "fovea/nn/modules.h"
+#include "fovea/nn/packed.h"
 
 namespace fovea::decoder {
 
@@ -43,7 +44,7 @@ struct Taps {
 class DecoderAttentionImpl : public torch::nn::Module {
  public:
   DecoderAttentionImpl(const DecoderConfig& config, const nn::Factory& factory);
-  at::Tensor forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, int64_t layer, Taps* taps);
+  at::Tensor forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, int64_t layer, Taps* taps, const nn::Packed* packed);
 
  private:
   friend class CpuDecoder;
@@ -90,7 +91,7 @@ TORCH_MODULE(Moe);
 class DecoderLayerImpl : public torch::nn::Module {
  public:
   DecoderLayerImpl(const DecoderConfig& config, int64_t index, const nn::Factory& factory);
-  at::Tensor forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, Taps* taps);
+  at::Tensor forward(const at::Tensor& x, const nn::Rotary& rotary, KvCache* cache, Taps* taps, const nn::Packed* packed = nullptr);
 
  private:
   friend class CpuDecoder;
@@ -109,6 +110,8 @@ class DecoderImpl : public torch::nn::Module {
   at::Tensor embed(const at::Tensor& ids) { return embed_tokens(ids); }  ///< int64 [B, T] -> [B, T, D]
   /// Inputs [B, T, D] -> normed hidden states [B, T, D]. Positions go on from the cache's length (0 without one).
   at::Tensor forward(const at::Tensor& inputs, KvCache* cache = nullptr, Taps* taps = nullptr);
+  /// Sequences one after the other: inputs [1, R, D] -> [1, R, D], and so the taps.
+  at::Tensor forward(const at::Tensor& inputs, const nn::Packed& packed, Taps* taps = nullptr);
   at::Tensor logits(const at::Tensor& hidden) { return lm_head(hidden); }  ///< [..., D] -> [..., V]
   /// Makes the angles of positions 0..count now; forward() on several threads needs them there.
   void prepare(int64_t count, const at::Device& device);
@@ -117,6 +120,7 @@ class DecoderImpl : public torch::nn::Module {
  private:
   friend class CpuDecoder;
   friend class PagedDecoder;
+  at::Tensor through_layers(at::Tensor x, const nn::Rotary& rotary, KvCache* cache, Taps* taps, const nn::Packed* packed);
   nn::Embedding embed_tokens{nullptr};
   std::vector<DecoderLayer> layers_;
   nn::Norm norm{nullptr};

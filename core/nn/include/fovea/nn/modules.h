@@ -36,7 +36,7 @@ TORCH_MODULE(Linear);
 class ConvImpl : public torch::nn::Module {
  public:
   ConvImpl(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding, bool with_bias, const Factory& factory);
-  at::Tensor forward(const at::Tensor& x) { return at::conv2d(x, weight, bias, stride_, padding_); }
+  at::Tensor forward(const at::Tensor& x);
   at::Tensor weight, bias;
 
  private:
@@ -61,6 +61,8 @@ class NormImpl : public torch::nn::Module {
  public:
   NormImpl(NormKind kind, int64_t width, bool affine, double eps, const Factory& factory);
   at::Tensor forward(const at::Tensor& x);
+  /// {x + residual, its norm}: the step between two blocks of a residual network, in one pass where there is a kernel.
+  std::pair<at::Tensor, at::Tensor> forward_sum(const at::Tensor& x, const at::Tensor& residual);
   at::Tensor weight, bias;
   const NormKind kind;
   const double eps;
@@ -86,6 +88,9 @@ TORCH_MODULE(ChannelNorm);
 inline at::Tensor as_float(const at::Tensor& x) { return x.defined() ? x.to(at::kFloat) : x; }
 /// x * sigmoid(1.702 x).
 inline at::Tensor quick_gelu(const at::Tensor& x) { return x * at::sigmoid(x * 1.702); }
+/// y + bias over the channels of y [B, C, H, W], bias [C]. Its gradient for the bias is a product with ones: LibTorch's sum over pages and places takes tens of times as
+/// long as reading them does on a GPU (experiments/bench/README.md).
+at::Tensor add_channel_bias(const at::Tensor& y, const at::Tensor& bias);
 /// "gelu" (exact), "quick_gelu" or "none". Errors: ConfigError.
 at::Tensor activate(const at::Tensor& x, const std::string& activation);
 

@@ -11,6 +11,7 @@
 #include <torch/torch.h>
 
 #include "fovea/model/config.h"
+#include "fovea/nn/packed.h"
 #include "fovea/text/tokenizer.h"
 #include "fovea/train/page_source.h"
 #include "fovea/train/schedule.h"
@@ -39,29 +40,48 @@ struct SequenceIds {
 /// Errors: ConfigError (a prompt without exactly one <image>, or with nothing after it; task=both of a model that takes prompts or has no continue_token_id).
 SequenceIds sequence_ids(const TrainerConfig& config, const model::ModelConfig& model, const text::Tokenizer& tokenizer);
 
-/// Shape letters: B pages, C channels, S side, T text positions (padded), M positions with a target, Q probe glyphs a page.
+/// What the decoder reads of a batch, page after page without padding: the ids before the vision tokens, the vision tokens with their separators, the ids after them
+/// (begin, or the prompt's end) and the text. Shape letters: V decoder positions of a page's vision tokens, I ids of all pages, R rows = B V + I, M targets.
+struct Sequences {
+  nn::Packed packed;
+  at::Tensor ids;       ///< int64 [I]
+  at::Tensor order;     ///< int64 [R]: row r is row order[r] of all pages' vision tokens [B V] with the embedded ids [I] behind them
+  at::Tensor inverse;   ///< int64 [R]: where each of those stands
+  at::Tensor rows;      ///< int64 [M]: the row that says each target
+  int64_t num_before = 0, num_vision = 0;  ///< ids before the vision tokens of a page; V
+};
+
+/// Shape letters: B pages, C channels, S side, N ids of all texts, M targets, G places a page that guidance asks about, Q probe glyphs a page.
 struct Batch {
   BatchSpec spec{};
   at::Tensor pixels;       ///< uint8 [B, C, S, S]: C of the model; gray pages are repeated, RGB ones averaged for gray models
-  at::Tensor before;       ///< int64 [P]: ids before the vision tokens, the same for all pages (P = 0 for vision-begin)
-  at::Tensor inputs;       ///< int64 [B, T]: ids after the vision tokens: begin (or the prompt's end), then the text
-  at::Tensor targets;      ///< int64 [M]: the text, then end
-  at::Tensor positions;    ///< int64 [M]: b * T + t of each target
-  at::Tensor place_cell;   ///< int64 [M]: row * (g + 1) + column of the vision token under the target's first character, -1 for end; text-side: of its latent
-  at::Tensor place_offset; ///< int64 [M]: 32 * (x in the token, of 32) + (y in the token, of 32); text-side: 32 * (place among the latent's tokens, of 32)
-  at::Tensor source_ids;   ///< text-side baselines: int64 [B, T], the text
+  at::Tensor text;         ///< int64 [N] on the CPU: the texts as the decoder is given them (input_noise included), page after page
+  std::vector<int64_t> lengths;  ///< [B]: ids of each text
+  std::vector<bool> ends;        ///< [B]: its end is asked for; where it goes on, not
+  std::vector<bool> goes_on;     ///< [B]: it is the text after the page
+  Sequences sequences;     ///< for the model that learns
+  at::Tensor targets;      ///< int64 [M]: the texts, each with its end where that is asked for
+  at::Tensor place_target; ///< int64 [B, G]: targets drawn for guidance
+  at::Tensor place_cell;   ///< int64 [B, G]: row * (g + 1) + column of the vision token under such a target's first character, -1 for end; text-side: of its latent
+  at::Tensor place_offset; ///< int64 [B, G]: 32 * (x in the token, of 32) + (y in the token, of 32); text-side: 32 * (place among the latent's tokens, of 32)
+  at::Tensor source_ids;   ///< text-side baselines: int64 [B, T], the text, padded
   at::Tensor source_lengths;  ///< int64 [B] on the CPU
   at::Tensor glyph_class;  ///< int64 [B, Q]
   at::Tensor glyph_xy;     ///< float [B, Q, 2]: px
-  int64_t head = 1;        ///< ids of `inputs` before the text
-  int64_t num_text_tokens = 0;
+  int64_t num_text_tokens = 0;  ///< M
 };
+
+/// The rows of a batch for a model with these ids around its vision tokens, on the CPU.
+/// num_vision  decoder positions of a page's vision tokens, separators included
+Sequences lay_out(const Batch& batch, const SequenceIds& around, int64_t num_vision);
+/// The same on a device.
+Sequences to_device(Sequences sequences, const at::Device& device);
 
 /// shard   number of this batch among the step's (TrainerConfig::micro_batches); what it holds follows from (seed, step, shard, spec) alone.
 Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, const GlyphClasses& classes, const TrainerConfig& config,
                  const model::ModelConfig& model, const BatchSpec& spec, int64_t step, int64_t shard);
 
-/// Pages and tokens of the batch on the device; from pinned memory the copies run beside the arithmetic. source_lengths stays where it is.
+/// Pages and tokens of the batch on the device; from pinned memory the copies run beside the arithmetic. text and source_lengths stay where they are.
 Batch to_device(Batch batch, const at::Device& device);
 Batch pinned(Batch batch);
 

@@ -87,6 +87,7 @@ struct ObjectiveConfig {
   int64_t probe_glyphs = 512;  ///< glyphs a page that the probe is asked about
   int64_t probe_width = 1024;
   double guide = 0.15;         ///< attention of four heads on the token under the next glyph
+  int64_t guide_places = 512;  ///< places in a page's text that guided attention and the read-out are asked about
   double guide_offset = 0.5;   ///< read-out of the glyph's place in the token, times guide
   std::string task = "read";   ///< read: the page's text; continue: the text that goes on after the page, which the decoder never sees itself; both
   double continue_share = 0.5; ///< both: share of the pages that are gone on from (their text begins with ModelConfig::continue_token_id)
@@ -105,6 +106,7 @@ struct ObjectiveConfig {
     v.field("probe_glyphs", probe_glyphs, "glyphs a page asked of the probe", {.min = 1});
     v.field("probe_width", probe_width, "hidden width of the probe", {.min = 1});
     v.field("guide", guide, "weight of guided attention", {.min = 0});
+    v.field("guide_places", guide_places, "places a page that guided attention is asked about", {.min = 1});
     v.field("guide_offset", guide_offset, "weight of the offset read-out within guided attention", {.min = 0});
     v.field("task", task, "what is written: the page's text, the text after it, or either", {.choices = {"read", "continue", "both"}});
     v.field("continue_share", continue_share, "task=both: share of pages that are gone on from", {.min = 0, .max = 1});
@@ -150,8 +152,6 @@ struct TrainerConfig {
   double petaflop_limit = 0;         ///< length of the run in 1e15 floating-point operations of the model, all processes together (model/cost.h); 0 none
   int64_t tokens_per_batch = 28000;  ///< text tokens + half the patches, a GPU
   int64_t max_pages_per_batch = 512;
-  double text_limit = 0;             ///< a page's text is cut at this multiple of its batch's median (in tokens) and what goes on behind is not asked for: all texts of
-                                     ///< a batch are padded to the longest, and random characters take three times the tokens of prose. 0: never
   int64_t micro_batches = 0;         ///< batches of one step, all processes together: gradients are summed over them, and what they hold does not depend on
                                      ///< how many processes share them. 0: one a process, or as many as the checkpoint has
   bool checkpoint_activations = false;  ///< layers keep their input alone and are computed again backwards: about a third more work, far less memory
@@ -185,7 +185,6 @@ struct TrainerConfig {
     v.field("petaflop_limit", petaflop_limit, "length of the run in 1e15 operations of the model, 0 none", {.min = 0});
     v.field("tokens_per_batch", tokens_per_batch, "text tokens and half the patches of a batch, a process", {.min = 1});
     v.field("max_pages_per_batch", max_pages_per_batch, "most pages a batch", {.min = 1});
-    v.field("text_limit", text_limit, "multiple of a batch's median text length at which longer texts are cut, 0 never", {.min = 0});
     v.field("micro_batches", micro_batches, "batches a step over all processes, 0 one a process", {.min = 0});
     v.field("checkpoint_activations", checkpoint_activations, "compute layers again backwards instead of keeping what they made");
     v.field("lost_after_s", lost_after_s, "seconds after which a silent process is taken for lost", {.min = 1});

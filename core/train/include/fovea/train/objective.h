@@ -49,15 +49,11 @@ class ObjectiveImpl : public torch::nn::Module {
   void set_dtype(at::ScalarType dtype) { factory_.dtype = dtype; }
 
  private:
-  struct Read {
-    vision::EncoderOutput encoded;
-    decoder::Taps taps;
-    at::Tensor text;             ///< [M, D]: hidden states that say the targets
-    at::Tensor rows;             ///< int64 [M]: where they are among all positions of all pages
-    int64_t first = 0, end = 0;  ///< decoder positions of the vision tokens
-  };
   vision::EncoderOutput encode(model::OpticalModel& of, const Batch& batch);
-  Read read(model::OpticalModel& of, vision::EncoderOutput encoded, const at::Tensor& before, const at::Tensor& inputs, const at::Tensor& positions, decoder::Taps taps);
+  /// Hidden states that say the targets, [M, D].
+  at::Tensor read(model::OpticalModel& of, const vision::EncoderOutput& encoded, const Sequences& sequences, decoder::Taps* taps = nullptr);
+  /// Loss and accuracy of four heads' attention to the places that batch names, and of the read-out.
+  std::pair<at::Tensor, at::Tensor> guide_loss(const Batch& batch, const decoder::Taps& taps);
   at::Tensor probe_loss(GlyphProbe& probe, const at::Tensor& features, int64_t cells_a_side, const Batch& batch, const at::Tensor& count, int64_t side_px, at::Tensor& accuracy);
   ObjectiveConfig config_;
   model::OpticalModel model{nullptr};
