@@ -337,6 +337,7 @@ train::TrainPage TrainPages::draw(const train::PageRequest& request) const {
         out.glyph_char.push_back(uint32_t(c));
         out.glyph_x_px.push_back(x);
         out.glyph_y_px.push_back(y);
+        if (three) out.glyph_channel.push_back(uint8_t(line.channel));
       }
       x_end = box.cell_x1_px;
     }

@@ -1,9 +1,11 @@
 // What a training can be made to learn: reading, going on, both; from another reader; with adapters; and how it is shared out.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "fovea/base/error.h"
 #include "fovea/base/file.h"
@@ -294,7 +296,21 @@ TEST(Objective, ThreeTextsStandInThreeChannels) {
     EXPECT_GT(alone[c], dark[c] / 3);
   }
   // The same text in gray needs smaller type: glyphs of the three are further apart.
-  EXPECT_GT(page.glyph_char.size(), 500u);
+  ASSERT_GT(page.glyph_char.size(), 500u);
+  // Where the probe asks there is ink, in the channel that it asks about.
+  ASSERT_EQ(page.glyph_channel.size(), page.glyph_char.size());
+  size_t inked = 0;
+  for (size_t i = 0; i < page.glyph_char.size(); ++i) {
+    int darkest = 255;
+    for (int dy = -4; dy <= 4; ++dy)
+      for (int dx = -3; dx <= 3; ++dx) {
+        const int x = std::clamp(page.glyph_x_px[i] + dx, 0, 255), y = std::clamp(page.glyph_y_px[i] + dy, 0, 255);
+        darkest = std::min<int>(darkest, page.image.pixels[size_t(3 * (256 * y + x)) + page.glyph_channel[i]]);
+      }
+    inked += darkest < 200;
+  }
+  EXPECT_GT(inked, page.glyph_char.size() * 95 / 100);
+  EXPECT_EQ(std::set<int>(page.glyph_channel.begin(), page.glyph_channel.end()).size(), 3u);
   config.trainer.model = {"encoder.sam.in_channels=3"};
   config.trainer.num_steps = 2;
   config.trainer.log_every = 2;

@@ -156,6 +156,7 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
   const int64_t glyphs = std::max<int64_t>(16, std::min<int64_t>(config.objective.probe_glyphs, spec.num_chars / 4));
   batch.glyph_class = at::full({pages, glyphs}, -100, at::kLong);
   batch.glyph_xy = at::zeros({pages, glyphs, 2}, at::kFloat);
+  batch.glyph_channel = at::zeros({pages, glyphs}, at::kLong);
   int64_t *text = batch.text.data_ptr<int64_t>(), *targets = batch.targets.data_ptr<int64_t>();
   int64_t first_target = 0;
   std::vector<int64_t> cells, offsets;  // of each target of a page
@@ -210,6 +211,7 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
       const size_t pick = rng.below(page.glyph_char.size());
       const int64_t label = classes.of(page.glyph_char[pick]);
       batch.glyph_class.data_ptr<int64_t>()[b * glyphs + q] = label < 0 ? -100 : label;
+      if (!page.glyph_channel.empty()) batch.glyph_channel.data_ptr<int64_t>()[b * glyphs + q] = page.glyph_channel[pick];
       batch.glyph_xy.data_ptr<float>()[(b * glyphs + q) * 2] = float(std::clamp<int>(page.glyph_x_px[pick], 0, int(side - 1)));
       batch.glyph_xy.data_ptr<float>()[(b * glyphs + q) * 2 + 1] = float(std::clamp<int>(page.glyph_y_px[pick], 0, int(side - 1)));
     }
@@ -226,7 +228,7 @@ static Sequences mapped(Sequences sequences, const OnTensor& f) {
 }
 
 static Batch mapped(Batch batch, const OnTensor& f) {
-  for (at::Tensor* t : {&batch.pixels, &batch.targets, &batch.place_target, &batch.place_cell, &batch.place_offset, &batch.glyph_class, &batch.glyph_xy}) *t = f(*t);
+  for (at::Tensor* t : {&batch.pixels, &batch.targets, &batch.place_target, &batch.place_cell, &batch.place_offset, &batch.glyph_class, &batch.glyph_xy, &batch.glyph_channel}) *t = f(*t);
   batch.sequences = mapped(std::move(batch.sequences), f);
   if (batch.source_ids.defined()) batch.source_ids = f(batch.source_ids);
   return batch;

@@ -6,17 +6,17 @@
 
 namespace fovea::train {
 
-GlyphProbeImpl::GlyphProbeImpl(int64_t feature_width, int64_t frequencies, int64_t width, int64_t classes, const nn::Factory& factory)
+GlyphProbeImpl::GlyphProbeImpl(int64_t feature_width, int64_t axes, int64_t frequencies, int64_t width, int64_t classes, const nn::Factory& factory)
     : frequencies_(frequencies) {
   feature_in = register_module("feature_in", nn::Linear(feature_width, width, true, factory));
-  offset_in = register_module("offset_in", nn::Linear(4 * frequencies, width, true, factory));
+  offset_in = register_module("offset_in", nn::Linear(2 * axes * frequencies, width, true, factory));
   middle = register_module("middle", nn::Linear(width, width, true, factory));
   lm_head = register_module("lm_head", nn::Linear(width, classes, true, factory));
 }
 
 at::Tensor GlyphProbeImpl::forward(const at::Tensor& feature, const at::Tensor& offset) {
   const auto k = at::arange(frequencies_, offset.options()) * (0.5 * M_PI);
-  const auto angles = (offset.unsqueeze(-1) * k).flatten(-2);  // [N, 2 F]
+  const auto angles = (offset.unsqueeze(-1) * k).flatten(-2);  // [N, axes F]
   const auto waves = at::cat({angles.sin(), angles.cos()}, -1).to(feature.scalar_type());
   const auto hidden = at::gelu(feature_in(feature) * (1 + offset_in(waves)));
   return lm_head(at::gelu(middle(hidden)));
@@ -26,11 +26,12 @@ ObjectiveImpl::ObjectiveImpl(model::OpticalModel m, const ObjectiveConfig& confi
     : config_(config), factory_(factory) {
   const auto& c = m->config;
   const int64_t patch_channels = c.encoder.sam.neck_channels > 0 ? c.encoder.sam.neck_channels : c.encoder.sam.width;
+  const int64_t axes = c.encoder.sam.in_channels > 1 ? 3 : 2;
   model = register_module("model", m);
   if (config.probe > 0 && c.source == "page")
-    token_probe = register_module("token_probe", GlyphProbe(c.decoder.hidden_size, 16, config.probe_width, classes, factory));
+    token_probe = register_module("token_probe", GlyphProbe(c.decoder.hidden_size, axes, 16, config.probe_width, classes, factory));
   if (config.patch_probe > 0 && c.source == "page")
-    patch_probe = register_module("patch_probe", GlyphProbe(patch_channels, 8, config.probe_width, classes, factory));
+    patch_probe = register_module("patch_probe", GlyphProbe(patch_channels, axes, 8, config.probe_width, classes, factory));
   if (config.guide > 0 && config.guide_offset > 0)
     offset_readout = register_module("offset_readout", nn::Linear(c.decoder.hidden_size, 64, true, factory));
 }
@@ -44,7 +45,9 @@ at::Tensor ObjectiveImpl::probe_loss(GlyphProbe& probe, const at::Tensor& featur
   const double cell_px = double(side_px) / double(n);
   const auto cell = batch.glyph_xy / cell_px;                     // [B, Q, 2]
   const auto index = cell.floor().clamp(0, double(n - 1));
-  const auto offset = (cell - index).flatten(0, 1);               // [B Q, 2]
+  auto offset = (cell - index).flatten(0, 1);                     // [B Q, 2]
+  if (const int64_t channels = model->config.encoder.sam.in_channels; channels > 1)
+    offset = at::cat({offset, batch.glyph_channel.flatten().unsqueeze(1) / double(channels)}, 1);
   const auto flat = index.select(2, 1) * double(n) + index.select(2, 0);
   const auto base = at::arange(features.size(0), flat.options()).unsqueeze(1) * double(n * n);
   const auto picked = features.flatten(0, 1).index_select(0, (flat + base).flatten().to(at::kLong));

@@ -68,6 +68,7 @@ struct Batch {
   at::Tensor source_lengths;  ///< int64 [B] on the CPU
   at::Tensor glyph_class;  ///< int64 [B, Q]
   at::Tensor glyph_xy;     ///< float [B, Q, 2]: px
+  at::Tensor glyph_channel;  ///< int64 [B, Q]: colour channel of each glyph
   int64_t num_text_tokens = 0;  ///< M
 };
 

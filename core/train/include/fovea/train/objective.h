@@ -6,11 +6,11 @@
 
 namespace fovea::train {
 
-/// Which character is at this place of this feature? feature [N, D], offset [N, 2] in [0, 1) of its cell -> [N, classes].
-/// The feature is gated by a Fourier embedding of the offset, so that one vector can answer for every place in its cell.
+/// Which character is at this place of this feature? feature [N, D], offset [N, axes] in [0, 1): across and down its cell and, where a model sees colours, the channel
+/// that it is asked about -> [N, classes]. The feature is gated by a Fourier embedding of the offset, so that one vector can answer for every place in its cell.
 class GlyphProbeImpl : public torch::nn::Module {
  public:
-  GlyphProbeImpl(int64_t feature_width, int64_t frequencies, int64_t width, int64_t classes, const nn::Factory& factory);
+  GlyphProbeImpl(int64_t feature_width, int64_t axes, int64_t frequencies, int64_t width, int64_t classes, const nn::Factory& factory);
   at::Tensor forward(const at::Tensor& feature, const at::Tensor& offset);
 
  private:

@@ -23,6 +23,7 @@ struct TrainPage {
   std::string continuation;              ///< the text after it, if asked for
   std::vector<uint32_t> glyph_char;      ///< code points that have ink, ...
   std::vector<int16_t> glyph_x_px, glyph_y_px;  ///< ... and the centre of their cells
+  std::vector<uint8_t> glyph_channel;    ///< colour channel of each; empty: all in the first
 };
 
 /// Thread-safe and deterministic in the request.
