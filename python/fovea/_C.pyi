@@ -2064,6 +2064,10 @@ class TrainPagesConfig:
     'pages of shuffled words'
     letters_share: float
     'pages of random characters'
+    letters_chars: float
+    'characters on a page of random characters, of those of a page of prose'
+    vocabulary_share: float
+    "pages of words drawn evenly from the texts' vocabulary"
     rare_share: float
     'pages with rare letters and marks sprinkled in'
     joined_share: float
@@ -2089,7 +2093,7 @@ class TrainPagesConfig:
     italic_share: float
     'pages in italic type'
 
-    def __init__(self, *, kind: typing.Any=..., channels: typing.Any=..., table: TableConfig | dict[str, typing.Any]=..., figure: FigureConfig | dict[str, typing.Any]=..., text: collections.abc.Sequence[typing.Any] | str=..., valid_text: collections.abc.Sequence[typing.Any] | str=..., text_sha256: collections.abc.Sequence[typing.Any] | str=..., text_share: collections.abc.Sequence[float] | float=..., fonts: collections.abc.Sequence[typing.Any] | str=..., rare_from: typing.Any=..., shuffled_share: float=..., letters_share: float=..., rare_share: float=..., joined_share: float=..., min_font_px: float=..., partial_share: float=..., min_size_share: float=..., full_hinting_share: float=..., subpixel_share: float=..., max_margin_px: int=..., min_line_height: float=..., max_line_height: float=..., bold_share: float=..., italic_share: float=...) -> None: ...
+    def __init__(self, *, kind: typing.Any=..., channels: typing.Any=..., table: TableConfig | dict[str, typing.Any]=..., figure: FigureConfig | dict[str, typing.Any]=..., text: collections.abc.Sequence[typing.Any] | str=..., valid_text: collections.abc.Sequence[typing.Any] | str=..., text_sha256: collections.abc.Sequence[typing.Any] | str=..., text_share: collections.abc.Sequence[float] | float=..., fonts: collections.abc.Sequence[typing.Any] | str=..., rare_from: typing.Any=..., shuffled_share: float=..., letters_share: float=..., letters_chars: float=..., vocabulary_share: float=..., rare_share: float=..., joined_share: float=..., min_font_px: float=..., partial_share: float=..., min_size_share: float=..., full_hinting_share: float=..., subpixel_share: float=..., max_margin_px: int=..., min_line_height: float=..., max_line_height: float=..., bold_share: float=..., italic_share: float=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2207,8 +2211,6 @@ class TrainerConfig:
     'text tokens and half the patches of a batch, a process'
     max_pages_per_batch: int
     'most pages a batch'
-    text_limit: float
-    "multiple of a batch's median text length at which longer texts are cut, 0 never"
     micro_batches: int
     'batches a step over all processes, 0 one a process'
     checkpoint_activations: bool
@@ -2234,7 +2236,7 @@ class TrainerConfig:
     objective: ObjectiveConfig
     'losses'
 
-    def __init__(self, *, out: typing.Any=..., preset: typing.Any=..., model: collections.abc.Sequence[typing.Any] | str=..., init: typing.Any=..., init_skip: collections.abc.Sequence[typing.Any] | str=..., init_only: collections.abc.Sequence[typing.Any] | str=..., freeze: collections.abc.Sequence[typing.Any] | str=..., teacher: typing.Any=..., prompt: typing.Any=..., lora: LoraConfig | dict[str, typing.Any]=..., device: typing.Any=..., dtype: typing.Any=..., seed: int=..., num_steps: int=..., time_limit_s: float=..., petaflop_limit: float=..., tokens_per_batch: int=..., max_pages_per_batch: int=..., text_limit: float=..., micro_batches: int=..., checkpoint_activations: bool=..., lost_after_s: float=..., validate_every: int=..., validate_batches: int=..., workers: int=..., prefetch_steps: int=..., log_every: int=..., checkpoint_every_s: float=..., curriculum: CurriculumConfig | dict[str, typing.Any]=..., optimizer: OptimizerConfig | dict[str, typing.Any]=..., objective: ObjectiveConfig | dict[str, typing.Any]=...) -> None: ...
+    def __init__(self, *, out: typing.Any=..., preset: typing.Any=..., model: collections.abc.Sequence[typing.Any] | str=..., init: typing.Any=..., init_skip: collections.abc.Sequence[typing.Any] | str=..., init_only: collections.abc.Sequence[typing.Any] | str=..., freeze: collections.abc.Sequence[typing.Any] | str=..., teacher: typing.Any=..., prompt: typing.Any=..., lora: LoraConfig | dict[str, typing.Any]=..., device: typing.Any=..., dtype: typing.Any=..., seed: int=..., num_steps: int=..., time_limit_s: float=..., petaflop_limit: float=..., tokens_per_batch: int=..., max_pages_per_batch: int=..., micro_batches: int=..., checkpoint_activations: bool=..., lost_after_s: float=..., validate_every: int=..., validate_batches: int=..., workers: int=..., prefetch_steps: int=..., log_every: int=..., checkpoint_every_s: float=..., curriculum: CurriculumConfig | dict[str, typing.Any]=..., optimizer: OptimizerConfig | dict[str, typing.Any]=..., objective: ObjectiveConfig | dict[str, typing.Any]=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2385,6 +2387,8 @@ class ObjectiveConfig:
     'hidden width of the probe'
     guide: float
     'weight of guided attention'
+    guide_places: int
+    'places a page that guided attention is asked about'
     guide_offset: float
     'weight of the offset read-out within guided attention'
     task: str
@@ -2402,7 +2406,7 @@ class ObjectiveConfig:
     guide_layer: int
     'decoder layer whose attention is guided'
 
-    def __init__(self, *, reader: float=..., probe: float=..., patch_probe: float=..., probe_only_share: float=..., probe_glyphs: int=..., probe_width: int=..., guide: float=..., guide_offset: float=..., task: typing.Any=..., continue_share: float=..., continue_chars: int=..., distill: float=..., distill_temperature: float=..., input_noise: float=..., guide_layer: int=...) -> None: ...
+    def __init__(self, *, reader: float=..., probe: float=..., patch_probe: float=..., probe_only_share: float=..., probe_glyphs: int=..., probe_width: int=..., guide: float=..., guide_places: int=..., guide_offset: float=..., task: typing.Any=..., continue_share: float=..., continue_chars: int=..., distill: float=..., distill_temperature: float=..., input_noise: float=..., guide_layer: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
