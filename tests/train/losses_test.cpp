@@ -140,9 +140,10 @@ TEST(Losses, GuidanceAsksAboutPlacesOfTheText) {
   EXPECT_EQ(some.place_cell.size(1), 20);
   for (int64_t b = 0; b < 4; ++b) {
     std::map<int64_t, std::pair<int64_t, int64_t>> known;
-    for (int64_t g = 0; g < all.place_cell.size(1); ++g)
+    for (int64_t g = 0; g <= all.lengths[size_t(b)]; ++g)  // shorter texts than the longest have places left over, which ask nothing
       known.insert({all.place_target[b][g].item<int64_t>(), {all.place_cell[b][g].item<int64_t>(), all.place_offset[b][g].item<int64_t>()}});
     EXPECT_EQ(int64_t(known.size()), all.lengths[size_t(b)] + 1);
+    EXPECT_TRUE(all.place_cell[b].slice(0, all.lengths[size_t(b)] + 1).eq(-1).all().item<bool>());
     int64_t last_row = -1;
     for (const auto& [target, place] : known) {  // reading order goes down the page
       if (place.first < 0) continue;

@@ -200,7 +200,7 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
     for (int64_t q = b * places; q < (b + 1) * places; ++q) {
       // All of a short text's targets, once; of a longer one some.
       const int64_t pick = asked <= places ? q - b * places : int64_t(place.below(uint64_t(asked)));
-      batch.place_target.data_ptr<int64_t>()[q] = first_target + (pick < asked ? pick : 0);
+      batch.place_target.data_ptr<int64_t>()[q] = pick < asked ? first_target + pick : 0;
       batch.place_cell.data_ptr<int64_t>()[q] = pick < asked ? cells[size_t(pick)] : -1;
       batch.place_offset.data_ptr<int64_t>()[q] = pick < asked ? offsets[size_t(pick)] : 0;
     }

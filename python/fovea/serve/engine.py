@@ -59,6 +59,7 @@ class Engine:
         self._queue: collections.deque[Job] = collections.deque()
         self._pages: dict[int, Job] = {}  # being decoded, by the reader's number
         self._occupancy: dict[str, Any] = reader.occupancy()
+        self._ended: list[tuple[Job, str, dict[str, Any]]] = []  # in the step that runs: told once the occupancy is that after it
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="fovea-engine", daemon=True)
@@ -119,12 +120,18 @@ class Engine:
                 continue
             try:
                 self.reader.step()
-                self._occupancy = self.reader.occupancy()
             except Exception as error:  # the engine lives on
                 for page, job in self._pages.items():
                     self.reader.cancel(page)
                     job.fail(error)
                 self._pages.clear()
+            self._occupancy = self.reader.occupancy()
+            for job, text, facts in self._ended:
+                try:
+                    self._finish(job, text, facts)
+                except Exception as error:  # one page's fault
+                    job.fail(error)
+            self._ended.clear()
 
     def _begin(self, job: Job) -> None:
         try:
@@ -141,7 +148,7 @@ class Engine:
                          "num_generated_tokens": len(reading.ids), "stop_reason": reading.stop_reason, "mean_probability": sum(p) / len(p) if p else 0.0}
                 if reading.stop_reason == "loop":
                     facts["loop"] = {"begin": reading.loop_begin, "period": reading.loop_period, "repeats": reading.loop_repeats}
-                self._finish(job, reading.text, facts)
+                self._ended.append((job, reading.text, facts))
 
             def grown(text: str) -> None:
                 if job.alive():
