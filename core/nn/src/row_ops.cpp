@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 // Every loop is written once, as an inline body over vectors of 16 floats that the compiler splits as it must, and compiled for each
 // instruction set. Vectors are handed over by reference alone: by value they would have another ABI in each.
@@ -33,6 +34,19 @@ namespace {
 typedef float Floats __attribute__((vector_size(64), aligned(4), may_alias));
 typedef int32_t Ints __attribute__((vector_size(64), aligned(4), may_alias));
 constexpr int64_t kLanes = 16;
+// Where many sums are kept at once they must be of the registers' own width: gcc 12 splits 16 floats for AVX2 by way of the stack, and attention took most of a step.
+// (In structs, since a template argument loses the attributes, and with them the right to stand anywhere.)
+struct Sixteen {
+  typedef Floats Vector;
+  static constexpr int kWidth = 16;
+};
+struct Eight {
+  typedef float Vector __attribute__((vector_size(32), aligned(4), may_alias));
+  static constexpr int kWidth = 8;
+};
+template <Simd simd> using Sums = std::conditional_t<simd == Simd::kAvx2, Eight, Sixteen>;
+template <class S> FOVEA_BODY const typename S::Vector& as(const float* p) { return *reinterpret_cast<const typename S::Vector*>(p); }
+template <class S> FOVEA_BODY typename S::Vector& as(float* p) { return *reinterpret_cast<typename S::Vector*>(p); }
 
 FOVEA_BODY const Floats& lanes(const float* p) { return *reinterpret_cast<const Floats*>(p); }
 FOVEA_BODY Floats& lanes(float* p) { return *reinterpret_cast<Floats*>(p); }
@@ -147,36 +161,43 @@ FOVEA_BODY float largest_in(const float* x, int64_t n) {
 }
 
 // Scores of kHeads queries with all blocks of keys.
-template <int kHeads> FOVEA_BODY void score_heads(const float* q, const float* keys, float* scores, int64_t blocks, int64_t d, float scale) {
+template <class S, int kHeads> FOVEA_BODY void score_heads(const float* q, const float* keys, float* scores, int64_t blocks, int64_t d, float scale) {
+  constexpr int kParts = int(kKeyBlock) / S::kWidth;
   for (int64_t b = 0; b < blocks; ++b) {
     const float* block = keys + b * d * kKeyBlock;
-    Floats sums[kHeads] = {};
-    for (int64_t i = 0; i < d; ++i) {
-      const Floats& k = lanes(block + i * kKeyBlock);
-      for (int h = 0; h < kHeads; ++h) sums[h] += k * q[h * d + i];
-    }
-    for (int h = 0; h < kHeads; ++h) lanes(scores + (h * blocks + b) * kKeyBlock) = sums[h] * scale;
+    typename S::Vector sums[kHeads][kParts] = {};
+    for (int64_t i = 0; i < d; ++i)
+      for (int p = 0; p < kParts; ++p) {
+        const auto& k = as<S>(block + i * kKeyBlock + p * S::kWidth);
+        for (int h = 0; h < kHeads; ++h) sums[h][p] += k * q[h * d + i];
+      }
+    for (int h = 0; h < kHeads; ++h)
+      for (int p = 0; p < kParts; ++p) as<S>(scores + (h * blocks + b) * kKeyBlock + p * S::kWidth) = sums[h][p] * scale;
   }
 }
 
-// Columns [0, 16 kVectors) of the weighted sums of `count` values for kHeads heads, added to out.
-template <int kHeads, int kVectors>
+// kVectors vectors of columns of the weighted sums of `count` values for kHeads heads, added to out.
+template <class S, int kHeads, int kVectors>
 FOVEA_BODY void mix_columns(const float* weights, int64_t stride, const float* values, float* out, int64_t count, int64_t d) {
-  Floats sums[kHeads][kVectors];
+  typename S::Vector sums[kHeads][kVectors];
   for (int h = 0; h < kHeads; ++h)
-    for (int c = 0; c < kVectors; ++c) sums[h][c] = lanes(out + h * d + c * kLanes);
+    for (int c = 0; c < kVectors; ++c) sums[h][c] = as<S>(out + h * d + c * S::kWidth);
   for (int64_t s = 0; s < count; ++s)
-    for (int h = 0; h < kHeads; ++h)
-      for (int c = 0; c < kVectors; ++c) sums[h][c] += lanes(values + s * d + c * kLanes) * weights[h * stride + s];
+    for (int c = 0; c < kVectors; ++c) {
+      const auto& value = as<S>(values + s * d + c * S::kWidth);
+      for (int h = 0; h < kHeads; ++h) sums[h][c] += value * weights[h * stride + s];
+    }
   for (int h = 0; h < kHeads; ++h)
-    for (int c = 0; c < kVectors; ++c) lanes(out + h * d + c * kLanes) = sums[h][c];
+    for (int c = 0; c < kVectors; ++c) as<S>(out + h * d + c * S::kWidth) = sums[h][c];
 }
 
 template <Simd simd, int kHeads>
 FOVEA_BODY void attend_heads(const float* q, const float* keys, const float* values, float* out, float* scores, int64_t n, int64_t d) {
-  constexpr int kVectors = simd == Simd::kAvx512 ? 4 : 1;  // sums that the registers hold
+  using S = Sums<simd>;
+  constexpr int kVectors = simd == Simd::kAvx512 ? 4 : simd == Simd::kAvx2 ? 2 : 1;  // sums that the registers hold
+  constexpr int64_t kColumns = kVectors * S::kWidth;
   const int64_t blocks = (n + kKeyBlock - 1) / kKeyBlock, stride = blocks * kKeyBlock;
-  score_heads<kHeads>(q, keys, scores, blocks, d, 1.0f / std::sqrt(float(d)));
+  score_heads<S, kHeads>(q, keys, scores, blocks, d, 1.0f / std::sqrt(float(d)));
   float factors[kHeads];
   for (int h = 0; h < kHeads; ++h) {
     float* row = scores + h * stride;
@@ -186,9 +207,8 @@ FOVEA_BODY void attend_heads(const float* q, const float* keys, const float* val
   constexpr int64_t kChunk = 64;  // values that stay in the first cache while all their columns are added
   for (int64_t s = 0; s < n; s += kChunk) {
     int64_t c = 0;
-    for (; c + kVectors * kLanes <= d; c += kVectors * kLanes)
-      mix_columns<kHeads, kVectors>(scores + s, stride, values + s * d + c, out + c, std::min(kChunk, n - s), d);
-    for (; c < d; c += kLanes) mix_columns<kHeads, 1>(scores + s, stride, values + s * d + c, out + c, std::min(kChunk, n - s), d);
+    for (; c + kColumns <= d; c += kColumns) mix_columns<S, kHeads, kVectors>(scores + s, stride, values + s * d + c, out + c, std::min(kChunk, n - s), d);
+    for (; c < d; c += S::kWidth) mix_columns<S, kHeads, 1>(scores + s, stride, values + s * d + c, out + c, std::min(kChunk, n - s), d);
   }
   for (int h = 0; h < kHeads; ++h)
     for (int64_t i = 0; i < d; ++i) out[h * d + i] *= factors[h];
