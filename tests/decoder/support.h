@@ -20,7 +20,7 @@ struct Threads {  // for one test
   int before;
 };
 
-inline decoder::Decoder random_decoder(const Shape& shape, uint64_t seed, int64_t num_dense = 3, int64_t eos_token_id = 1) {
+inline decoder::Decoder random_decoder(const Shape& shape, uint64_t seed, int64_t num_dense = 3, int64_t eos_token_id = 1, int64_t deepstack_layer = 0) {
   decoder::DecoderConfig c;
   c.vocab_size = 75;
   c.hidden_size = 48;
@@ -37,6 +37,7 @@ inline decoder::Decoder random_decoder(const Shape& shape, uint64_t seed, int64_
   c.qk_norm = shape.qk_norm;
   c.max_position_embeddings = 700;
   c.eos_token_id = eos_token_id;
+  c.deepstack_layer = deepstack_layer;
   decoder::Decoder out(c, nn::Factory{});
   torch::NoGradGuard no_grad;
   torch::manual_seed(seed);

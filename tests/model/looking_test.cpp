@@ -12,8 +12,9 @@
 namespace fovea {
 namespace {
 
-model::Reader miniature_reader(uint64_t seed) {
+model::Reader miniature_reader(uint64_t seed, int64_t deepstack_layer = 0) {
   auto config = model::presets::miniature();
+  config.decoder.deepstack_layer = deepstack_layer;
   model::OpticalModel m(config, nn::Factory{});
   nn::initialise(*m, seed);
   torch::NoGradGuard no_grad;  // residual outputs start at zero; let every layer matter
@@ -33,9 +34,11 @@ Image page_of(int side) {
   return page;
 }
 
-TEST(Looking, EqualsSoftmaxesWrittenOut) {
+class Looking : public testing::TestWithParam<int64_t> {};  // deepstack_layer
+
+TEST_P(Looking, EqualsSoftmaxesWrittenOut) {
   torch::NoGradGuard no_grad;
-  auto reader = miniature_reader(5);
+  auto reader = miniature_reader(5, GetParam());
   const Image page = page_of(192);
   const auto tokens = reader.encode({&page});
   const auto read = reader.decode({&tokens[0]}, {.max_new_tokens = 12});
@@ -75,7 +78,9 @@ TEST(Looking, EqualsSoftmaxesWrittenOut) {
   EXPECT_EQ(found.token_bytes.back(), int64_t(reader.tokenizer().decode_bytes(ids, true).size()));
 }
 
-TEST(Looking, LaterTokensChangeNothing) {
+INSTANTIATE_TEST_SUITE_P(Widths, Looking, testing::Values(0, 1));
+
+TEST(LookingBack, LaterTokensChangeNothing) {
   auto reader = miniature_reader(6);
   const Image page = page_of(128);
   const auto tokens = reader.encode({&page});
@@ -87,7 +92,7 @@ TEST(Looking, LaterTokensChangeNothing) {
   EXPECT_LT((model::look_back(reader, tokens[0], ids).attention[1] - all.attention[0]).abs().max().item<float>(), 1e-6);
 }
 
-TEST(Looking, RefusesWhatHasNoAnswer) {
+TEST(LookingBack, RefusesWhatHasNoAnswer) {
   auto reader = miniature_reader(7);
   const Image page = page_of(128);
   auto tokens = reader.encode({&page})[0];

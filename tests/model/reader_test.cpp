@@ -7,6 +7,7 @@
 #include "fovea/base/error.h"
 #include "fovea/base/file.h"
 #include "fovea/model/optical_model.h"
+#include "fovea/model/vision_token_ops.h"
 #include "fovea/nn/initialise.h"
 
 namespace fovea {
@@ -87,6 +88,34 @@ TEST(Reader, NarrowTokensAreKeptStoredAndRead) {
   EXPECT_EQ(reader.model()->decoder_input(tokens[0].sequence).size(1), config.decoder.hidden_size);
   auto other = tokens[0];
   other.sequence = at::zeros({7, 64});
+  EXPECT_THROW(reader.decode({&other}, options), ShapeError);
+  fs::remove_all(folder);
+}
+
+TEST(Reader, WideTokensAreKeptStoredAndRead) {
+  const std::string folder = folder_of("wide");
+  auto config = model::presets::miniature();
+  config.decoder.deepstack_layer = 1;
+  model::OpticalModel wide(config, nn::Factory{});
+  nn::initialise(*wide, 3);
+  model::save_model(folder, wide, {});
+  fs::copy_file(kTokenizer, folder + "/tokenizer.json");
+  auto reader = model::Reader::load(folder);
+  EXPECT_EQ(reader.config().decoder.deepstack_layer, 1);
+  const Image a = page_of(1, 128);
+  const auto tokens = reader.encode({&a});
+  const int64_t width = config.decoder.hidden_size;
+  ASSERT_EQ(tokens[0].sequence.sizes().vec(), (std::vector<int64_t>{7, 2 * width}));
+  // The first half is normed as it would be without a second.
+  EXPECT_NEAR(tokens[0].sequence[0].slice(0, 0, width).pow(2).mean().item<float>(), 1, 1e-3);
+  const decoder::GenerateConfig options{.max_new_tokens = 12};
+  const auto read = reader.decode({&tokens[0]}, options);
+  model::save_vision_tokens(tokens[0], folder + "/a.tokens");
+  const auto again = model::load_vision_tokens(folder + "/a.tokens");
+  EXPECT_EQ(reader.decode({&again}, options)[0].generated.ids, read[0].generated.ids);
+  EXPECT_EQ(model::quantize(tokens[0], "float16").num_bytes, 7 * 2 * width * 2);
+  auto other = tokens[0];
+  other.sequence = at::zeros({7, width});
   EXPECT_THROW(reader.decode({&other}, options), ShapeError);
   fs::remove_all(folder);
 }

@@ -329,6 +329,7 @@ TEST(Objective, FrontsAreNumbersOfTheModel) {
       {"encoder.sam.depth=0", "encoder.sam.global_layers=", "encoder.sam.stem_blocks=3"},  // convolutional
       {"encoder.clip.depth=0"},                                       // one tower
       {"encoder.sam.stem=patch", "encoder.sam.stem_widths="},         // linear patches
+      {"decoder.deepstack_layer=1"},                                  // vision tokens of twice the width
   };
   for (const auto& front : fronts) {
     config.trainer.model = front;

@@ -13,6 +13,8 @@ void validate(const DecoderConfig& c) {
   const_cast<DecoderConfig&>(c).visit_fields(visitor);
   if (c.num_attention_heads % std::max<int64_t>(1, c.num_key_value_heads) != 0)
     problems.push_back("num_key_value_heads must divide num_attention_heads");
+  if (c.deepstack_layer >= c.num_hidden_layers)
+    problems.push_back("deepstack_layer must be below num_hidden_layers, got " + std::to_string(c.deepstack_layer));
   if (c.head_dim % 2 != 0) problems.push_back("head_dim must be even");
   if (c.num_experts_per_tok > c.n_routed_experts) problems.push_back("num_experts_per_tok must be at most n_routed_experts");
   if (!problems.empty()) fovea::detail::throw_problems("DecoderConfig", problems);
@@ -146,9 +148,23 @@ void DecoderImpl::prepare(int64_t count, const at::Device& device) {
     rotary_ = nn::Rotary::line(0, std::max(count, config.max_position_embeddings), config.head_dim, config.rope_theta, device);
 }
 
-at::Tensor DecoderImpl::through_layers(at::Tensor x, const nn::Rotary& rotary, KvCache* cache, Taps* taps, const nn::Packed* packed) {
+at::Tensor DecoderImpl::embed(const at::Tensor& ids) {
+  const auto x = embed_tokens(ids);
+  return config.deepstack_layer > 0 ? at::constant_pad_nd(x, {0, config.hidden_size}) : x;
+}
+
+std::pair<at::Tensor, at::Tensor> DecoderImpl::halves(const at::Tensor& inputs) const {
+  if (inputs.size(-1) != config.input_width())
+    throw ShapeError("[decoder] inputs must be [..., " + std::to_string(config.input_width()) + "], got " + c10::str(inputs.sizes()));
+  if (config.deepstack_layer == 0) return {inputs, {}};
+  return {inputs.narrow(-1, 0, config.hidden_size).contiguous(), inputs.narrow(-1, config.hidden_size, config.hidden_size)};
+}
+
+at::Tensor DecoderImpl::through_layers(const at::Tensor& inputs, const nn::Rotary& rotary, KvCache* cache, Taps* taps, const nn::Packed* packed) {
+  auto [x, deep] = halves(inputs);
   for (size_t i = 0; i < layers_.size(); ++i) {
     auto& layer = layers_[i];
+    if (deep.defined() && int64_t(i) == config.deepstack_layer) x = x + deep;
     const bool tapped = taps && (taps->qk_layer == int64_t(i) || taps->hidden_layer == int64_t(i));
     if (cache || tapped || !nn::CheckpointGuard::is_on()) {
       x = layer(x, rotary, cache, taps, packed);

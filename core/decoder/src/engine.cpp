@@ -63,8 +63,8 @@ Engine::~Engine() {
 int64_t Engine::submit(Request request) {
   State& s = *state_;
   const DecoderConfig& shape = s.decoder.config;
-  if (request.prompt.dim() != 2 || request.prompt.size(0) < 1 || request.prompt.size(1) != shape.hidden_size)
-    throw ShapeError("[generate] a prompt must be [positions, " + std::to_string(shape.hidden_size) + "], got " + c10::str(request.prompt.sizes()));
+  if (request.prompt.dim() != 2 || request.prompt.size(0) < 1 || request.prompt.size(1) != shape.input_width())
+    throw ShapeError("[generate] a prompt must be [positions, " + std::to_string(shape.input_width()) + "], got " + c10::str(request.prompt.sizes()));
   const int64_t length = request.prompt.size(0), room = shape.max_position_embeddings - length;
   if (room < 1)
     throw ShapeError("[generate] a prompt of " + std::to_string(length) + " positions leaves none of the decoder's " + std::to_string(shape.max_position_embeddings));

@@ -77,7 +77,7 @@ PageFlops page_flops(const ModelConfig& c, int64_t side_px, int64_t num_text_tok
     if (t.kind == "queries") out.compressor = double(t.query_depth) * (linear(tokens, w, 2 * w) + linear(text, w, 2 * w) + attention(tokens, text, w) + 2 * linear(tokens, w, mlp));
     if (t.kind == "pyramid")
       for (double rows = tokens; rows < text; rows *= 2) out.compressor += linear(rows, 4 * w, mlp) + linear(rows, mlp, w);
-    out.global = double(t.latent_depth) * block(tokens, tokens, w, mlp) + linear(tokens, w, double(c.decoder.hidden_size));
+    out.global = double(t.latent_depth) * block(tokens, tokens, w, mlp) + linear(tokens, w, double(c.decoder.input_width()));
   } else {
     const auto& e = c.encoder;
     const double patches = double(side_px / e.sam.patch_px) * double(side_px / e.sam.patch_px);
@@ -87,8 +87,8 @@ PageFlops page_flops(const ModelConfig& c, int64_t side_px, int64_t num_text_tok
     out.compressor = compressor_flops(e.compressor, patches, in);
     out.global = double(e.clip.depth) * block(tokens, tokens, double(e.clip.width), double(e.clip.mlp_width)) +
                  (channels == double(e.clip.width) ? 0 : linear(tokens, channels, double(e.clip.width))) +
-                 linear(tokens, double(e.clip.width) + channels, double(c.decoder.hidden_size)) +
-                 2 * linear(tokens, double(c.decoder.hidden_size), double(e.token_width));
+                 linear(tokens, double(e.clip.width) + channels, double(c.decoder.input_width())) +
+                 2 * linear(tokens, double(c.decoder.input_width()), double(e.token_width));
   }
   out.decoder = decoder_flops(c.decoder, grid * (grid + 1) + 1 + text, text);
   return out;

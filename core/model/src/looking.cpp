@@ -25,7 +25,7 @@ std::vector<int64_t> positions_of_grid(const VisionTokens& page) {
 }
 
 struct Sequence {
-  at::Tensor inputs;          // [1, P, D]: prompt with the page in it
+  at::Tensor inputs;          // [1, P, I]: prompt with the page in it
   int64_t vision_begin = 0;   // of the page's first position
 };
 
@@ -80,14 +80,15 @@ Looking look_back(Reader& reader, const VisionTokens& page, const std::vector<in
 
   // The position before token t says it: the last of the prompt, then each token but the last.
   const Sequence start = prompt_of(reader, page, prompt);
-  auto x = start.inputs;
-  const int64_t first = x.size(1) - 1, num = int64_t(ids.size());
+  at::Tensor inputs = start.inputs;
+  const int64_t first = inputs.size(1) - 1, num = int64_t(ids.size());
   if (first + num > config.max_position_embeddings)
     throw ConfigError("[look_back] page and text take " + std::to_string(first + num) + " positions, the decoder knows " + std::to_string(config.max_position_embeddings));
   if (num > 1) {
     const std::vector<int64_t> said(ids.begin(), ids.end() - 1);
-    x = at::cat({x, reader.model()->decoder->embed(at::tensor(said, at::kLong).to(reader.device()).unsqueeze(0))}, 1);
+    inputs = at::cat({inputs, reader.model()->decoder->embed(at::tensor(said, at::kLong).to(reader.device()).unsqueeze(0))}, 1);
   }
+  auto [x, deep] = reader.model()->decoder->halves(inputs);
   const int64_t length = x.size(1), last_layer = *std::max_element(out.layers.begin(), out.layers.end());
   const auto rotary = nn::Rotary::line(0, length, config.head_dim, config.rope_theta, x.device());
 
@@ -110,6 +111,7 @@ Looking look_back(Reader& reader, const VisionTokens& page, const std::vector<in
   for (int64_t layer = 0; layer <= last_layer; ++layer) {
     const auto module = std::dynamic_pointer_cast<decoder::DecoderLayerImpl>(modules["layers." + std::to_string(layer)]);
     if (!module) throw InternalError("[look_back] decoder layer " + std::to_string(layer) + " is not where it should be");
+    if (deep.defined() && layer == config.deepstack_layer) x = x + deep;
     decoder::Taps taps;
     taps.qk_layer = layer;
     x = module->forward(x, rotary, nullptr, &taps);

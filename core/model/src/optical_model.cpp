@@ -15,9 +15,9 @@ namespace fs = std::filesystem;
 OpticalModelImpl::OpticalModelImpl(const ModelConfig& c, const nn::Factory& factory) : config(c) {
   validate(c);
   if (c.source == "text")
-    text_encoder = register_module("text_encoder", TextEncoder(c.text_encoder, c.decoder.vocab_size, c.decoder.hidden_size, factory));
+    text_encoder = register_module("text_encoder", TextEncoder(c.text_encoder, c.decoder.vocab_size, c.decoder.input_width(), factory));
   else
-    encoder = register_module("encoder", vision::DeepEncoder(c.encoder, c.decoder.hidden_size, factory));
+    encoder = register_module("encoder", vision::DeepEncoder(c.encoder, c.decoder.input_width(), factory, c.decoder.hidden_size));
   decoder = register_module("decoder", decoder::Decoder(c.decoder, factory));
 }
 

@@ -24,7 +24,8 @@ void validate(const EncoderConfig& c) {
   if (!problems.empty()) fovea::detail::throw_problems("EncoderConfig", problems);
 }
 
-DeepEncoderImpl::DeepEncoderImpl(const EncoderConfig& c, int64_t decoder_width, const nn::Factory& factory) : config(c) {
+DeepEncoderImpl::DeepEncoderImpl(const EncoderConfig& c, int64_t decoder_width, const nn::Factory& factory, int64_t normed_width)
+    : config(c), normed_width_(normed_width > 0 ? normed_width : decoder_width) {
   validate(c);
   sam_model = register_module("sam_model", SamEncoder(c.sam, factory));
   compressor = register_module("compressor", make_compressor(c.compressor, sam_model->out_channels(), factory));
@@ -54,13 +55,19 @@ EncoderOutput DeepEncoderImpl::from_patches(const at::Tensor& patches) {
   out.patches = patches;
   const auto local = compressor->forward(out.patches).flatten(2).transpose(1, 2);  // [B, g*g, C]
   const auto global = vision_model(local, grid);                                   // [B, g*g, D_clip]
-  out.tokens = projector(at::cat({global, local}, -1));
-  if (config.output_norm) out.tokens = cuda::rms_norm(out.tokens, {}, 1e-6);
+  out.tokens = normed(projector(at::cat({global, local}, -1)));
   out.kept = narrowed(out.tokens);
   out.tokens = widened(out.kept);
   const int64_t width = out.kept.size(2);
   out.sequence = at::cat({with_row_separators(out.kept.view({batch, grid, grid, width}), narrowed(image_newline)), narrowed(view_seperator).expand({batch, 1, width})}, 1);
   return out;
+}
+
+at::Tensor DeepEncoderImpl::normed(const at::Tensor& tokens) const {
+  if (!config.output_norm) return tokens;
+  const int64_t width = tokens.size(-1);
+  if (normed_width_ == width) return cuda::rms_norm(tokens, {}, 1e-6);
+  return at::cat({cuda::rms_norm(tokens.narrow(-1, 0, normed_width_).contiguous(), {}, 1e-6), tokens.narrow(-1, normed_width_, width - normed_width_)}, -1);
 }
 
 at::Tensor DeepEncoderImpl::narrowed(const at::Tensor& x) const {
@@ -69,8 +76,7 @@ at::Tensor DeepEncoderImpl::narrowed(const at::Tensor& x) const {
 
 at::Tensor DeepEncoderImpl::widened(const at::Tensor& kept) const {
   if (!token_widen) return kept;
-  const auto wide = token_widen(kept);
-  return config.output_norm ? cuda::rms_norm(wide, {}, 1e-6) : wide;
+  return normed(token_widen(kept));
 }
 
 int64_t DeepEncoderImpl::kept_width() const { return token_narrow ? config.token_width : image_newline.size(0); }

@@ -21,6 +21,9 @@ struct DecoderConfig {
   bool norm_weight = true;                ///< learned weight of the norms
   double rope_theta = 10000.0;
   bool qk_norm = false;                   ///< normalised queries and keys with a learned gain
+  int64_t deepstack_layer = 0;            ///< vision tokens are twice as wide: their first half is read where text is embedded, their second is added to the residual
+                                          ///< stream before this layer (from 0), so that a position holds more numbers than the width. 0: none.
+                                          ///< After DeepStack (Meng et al. 2024, arXiv 2406.04334), which gives deeper layers other tokens of the picture
   int64_t max_position_embeddings = 8192; ///< positions it was trained for; generation stops there
   int64_t bos_token_id = 0;
   int64_t eos_token_id = 1;
@@ -42,10 +45,14 @@ struct DecoderConfig {
     v.field("norm_weight", norm_weight, "norms have a learned weight");
     v.field("rope_theta", rope_theta, "base of the rotary positions", {.min = 1});
     v.field("qk_norm", qk_norm, "normalised queries and keys with a learned gain");
+    v.field("deepstack_layer", deepstack_layer, "layer before which the second half of vision tokens of twice the width is added, 0 none", {.min = 0});
     v.field("max_position_embeddings", max_position_embeddings, "positions the decoder was trained for", {.min = 1});
     v.field("bos_token_id", bos_token_id, "id of the first token", {.min = 0});
     v.field("eos_token_id", eos_token_id, "id that ends the text", {.min = 0});
   }
+
+  /// Width of a position of the decoder's input: of a vision token as it is read.
+  int64_t input_width() const { return deepstack_layer > 0 ? 2 * hidden_size : hidden_size; }
 };
 
 /// Errors: ConfigError listing all problems.

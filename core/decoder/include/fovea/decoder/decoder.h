@@ -1,5 +1,5 @@
 // The decoder: dense and mixture-of-experts layers over vision tokens and text alike. Names are those of the checkpoint.
-// Shape letters: B sequences, T positions, D width, H query heads, Hk key heads, d head width, V vocabulary.
+// Shape letters: B sequences, T positions, D width, I width of the input (D, or 2 D with deepstack_layer), H query heads, Hk key heads, d head width, V vocabulary.
 #pragma once
 #include <optional>
 
@@ -107,12 +107,15 @@ TORCH_MODULE(DecoderLayer);
 class DecoderImpl : public torch::nn::Module {
  public:
   DecoderImpl(const DecoderConfig& config, const nn::Factory& factory);
-  at::Tensor embed(const at::Tensor& ids) { return embed_tokens(ids); }  ///< int64 [B, T] -> [B, T, D]
-  /// Inputs [B, T, D] -> normed hidden states [B, T, D]. Positions go on from the cache's length (0 without one).
+  /// int64 [B, T] -> [B, T, I]; text has zeros in a second half.
+  at::Tensor embed(const at::Tensor& ids);
+  /// Inputs [B, T, I] -> normed hidden states [B, T, D]. Positions go on from the cache's length (0 without one).
   at::Tensor forward(const at::Tensor& inputs, KvCache* cache = nullptr, Taps* taps = nullptr);
-  /// Sequences one after the other: inputs [1, R, D] -> [1, R, D], and so the taps.
+  /// Sequences one after the other: inputs [1, R, I] -> [1, R, D], and so the taps.
   at::Tensor forward(const at::Tensor& inputs, const nn::Packed& packed, Taps* taps = nullptr);
   at::Tensor logits(const at::Tensor& hidden) { return lm_head(hidden); }  ///< [..., D] -> [..., V]
+  /// Inputs [..., I] -> what the first layer takes [..., D], and what is added before layer deepstack_layer [..., D], undefined without one.
+  std::pair<at::Tensor, at::Tensor> halves(const at::Tensor& inputs) const;
   /// Makes the angles of positions 0..count now; forward() on several threads needs them there.
   void prepare(int64_t count, const at::Device& device);
   const DecoderConfig config;
@@ -120,7 +123,7 @@ class DecoderImpl : public torch::nn::Module {
  private:
   friend class CpuDecoder;
   friend class PagedDecoder;
-  at::Tensor through_layers(at::Tensor x, const nn::Rotary& rotary, KvCache* cache, Taps* taps, const nn::Packed* packed);
+  at::Tensor through_layers(const at::Tensor& inputs, const nn::Rotary& rotary, KvCache* cache, Taps* taps, const nn::Packed* packed);
   nn::Embedding embed_tokens{nullptr};
   std::vector<DecoderLayer> layers_;
   nn::Norm norm{nullptr};

@@ -22,7 +22,7 @@ class OpticalModelImpl : public torch::nn::Module {
   OpticalModelImpl(const ModelConfig& config, const nn::Factory& factory);
   /// Vectors as they are kept [..., kept_width()] -> as the decoder reads them [..., D].
   at::Tensor decoder_input(const at::Tensor& kept) const { return encoder ? encoder->widened(kept) : kept; }
-  int64_t kept_width() const { return encoder ? encoder->kept_width() : config.decoder.hidden_size; }
+  int64_t kept_width() const { return encoder ? encoder->kept_width() : config.decoder.input_width(); }
   const ModelConfig config;
   vision::DeepEncoder encoder{nullptr};  ///< where config.source is page
   TextEncoder text_encoder{nullptr};     ///< where it is text

@@ -1,5 +1,5 @@
 // DeepEncoder: windowed tower, compressor, global tower, projector, separators. Page views in, the decoder's input vectors out.
-// Shape letters: B pages, S side in px, n = S / patch_px, g = n / patches_per_token_side, D decoder width, W width of a kept token (D unless token_width).
+// Shape letters: B pages, S side in px, n = S / patch_px, g = n / patches_per_token_side, D width of the decoder's input, W width of a kept token (D unless token_width).
 #pragma once
 #include "fovea/base/image.h"
 #include "fovea/vision/clip.h"
@@ -27,7 +27,8 @@ TORCH_MODULE(Projector);
 
 class DeepEncoderImpl : public torch::nn::Module {
  public:
-  DeepEncoderImpl(const EncoderConfig& config, int64_t decoder_width, const nn::Factory& factory);
+  /// decoder_width: D. output_norm takes the first normed_width of its numbers (0: all) and leaves what a deeper layer adds (DecoderConfig::deepstack_layer) at its own scale.
+  DeepEncoderImpl(const EncoderConfig& config, int64_t decoder_width, const nn::Factory& factory, int64_t normed_width = 0);
   /// pixels [B, C, S, S], scaled as pixels_from_bytes does. Errors: ShapeError unless stride_px divides S.
   EncoderOutput forward(const at::Tensor& pixels);
   /// The two halves of forward: the windowed tower, [B, C, n, n], and all after it.
@@ -45,6 +46,7 @@ class DeepEncoderImpl : public torch::nn::Module {
   const EncoderConfig config;
 
  private:
+  at::Tensor normed(const at::Tensor& tokens) const;  // output_norm
   at::Tensor narrowed(const at::Tensor& x) const;  // [..., D] -> [..., W]
   SamEncoder sam_model{nullptr};
   std::shared_ptr<CompressorImpl> compressor;
@@ -52,6 +54,7 @@ class DeepEncoderImpl : public torch::nn::Module {
   Projector projector{nullptr};
   mutable nn::Linear token_narrow{nullptr}, token_widen{nullptr};  ///< config.token_width
   at::Tensor image_newline, view_seperator;  ///< spelled as in the checkpoint
+  int64_t normed_width_;
 };
 TORCH_MODULE(DeepEncoder);
 
