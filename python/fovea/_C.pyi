@@ -1328,6 +1328,8 @@ class DecoderConfig:
     'base of the rotary positions'
     qk_norm: bool
     'normalised queries and keys with a learned gain'
+    deepstack_layer: int
+    'layer before which the second half of vision tokens of twice the width is added, 0 none'
     max_position_embeddings: int
     'positions the decoder was trained for'
     bos_token_id: int
@@ -1335,7 +1337,7 @@ class DecoderConfig:
     eos_token_id: int
     'id that ends the text'
 
-    def __init__(self, *, vocab_size: int=..., hidden_size: int=..., num_hidden_layers: int=..., num_attention_heads: int=..., num_key_value_heads: int=..., head_dim: int=..., intermediate_size: int=..., moe_intermediate_size: int=..., n_routed_experts: int=..., n_shared_experts: int=..., num_experts_per_tok: int=..., first_k_dense_replace: int=..., rms_norm_eps: float=..., norm_weight: bool=..., rope_theta: float=..., qk_norm: bool=..., max_position_embeddings: int=..., bos_token_id: int=..., eos_token_id: int=...) -> None: ...
+    def __init__(self, *, vocab_size: int=..., hidden_size: int=..., num_hidden_layers: int=..., num_attention_heads: int=..., num_key_value_heads: int=..., head_dim: int=..., intermediate_size: int=..., moe_intermediate_size: int=..., n_routed_experts: int=..., n_shared_experts: int=..., num_experts_per_tok: int=..., first_k_dense_replace: int=..., rms_norm_eps: float=..., norm_weight: bool=..., rope_theta: float=..., qk_norm: bool=..., deepstack_layer: int=..., max_position_embeddings: int=..., bos_token_id: int=..., eos_token_id: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1365,6 +1367,8 @@ class GenerateConfig:
     'longest block of a loop in tokens'
     loop_min_tokens: int
     'shortest tail that counts as a loop in tokens'
+    loop_retries: int
+    'loops a text that are taken back and left by another token instead of ending it'
     ngram_size: int
     'an n-gram of this length is not written twice, 0 no ban'
     ngram_window: int
@@ -1372,7 +1376,7 @@ class GenerateConfig:
     ngram_exempt: list[int]
     'token ids that are never banned'
 
-    def __init__(self, *, max_new_tokens: int=..., temperature: float=..., top_p: float=..., seed: int=..., loop_min_repeats: int=..., loop_max_period: int=..., loop_min_tokens: int=..., ngram_size: int=..., ngram_window: int=..., ngram_exempt: collections.abc.Sequence[int] | int=...) -> None: ...
+    def __init__(self, *, max_new_tokens: int=..., temperature: float=..., top_p: float=..., seed: int=..., loop_min_repeats: int=..., loop_max_period: int=..., loop_min_tokens: int=..., loop_retries: int=..., ngram_size: int=..., ngram_window: int=..., ngram_exempt: collections.abc.Sequence[int] | int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1553,6 +1557,12 @@ class Reading:
     def loop_repeats(self) -> int:
         """
         How often the block had been written when the reading stopped.
+        """
+
+    @property
+    def loops_left(self) -> int:
+        """
+        Loops that were taken back and left by another token (loop_retries).
         """
 
     @property
@@ -2352,12 +2362,14 @@ class OptimizerConfig:
     'weight_bits = 4: shell patterns of tensors that take 8 bits'
     weight_bits_from: float
     'progress at which training with weight_bits begins'
+    reduce_dtype: str
+    'several processes: arithmetic of the sum of their gradients'
     shard: bool
     "several processes: share the optimiser's state and its work"
     cuda_graph: bool
     "on a GPU: record Muon's products once and play them back"
 
-    def __init__(self, *, learning_rate: float=..., warmup_steps: int=..., decay_share: float=..., final_rate_share: float=..., muon_momentum: float=..., muon_weight_decay: float=..., matrices: typing.Any=..., adam_beta1: float=..., adam_beta2: float=..., adam_eps: float=..., clip_norm: float=..., weight_bits: int=..., weight_group: int=..., weight_eight_bits: collections.abc.Sequence[typing.Any] | str=..., weight_bits_from: float=..., shard: bool=..., cuda_graph: bool=...) -> None: ...
+    def __init__(self, *, learning_rate: float=..., warmup_steps: int=..., decay_share: float=..., final_rate_share: float=..., muon_momentum: float=..., muon_weight_decay: float=..., matrices: typing.Any=..., adam_beta1: float=..., adam_beta2: float=..., adam_eps: float=..., clip_norm: float=..., weight_bits: int=..., weight_group: int=..., weight_eight_bits: collections.abc.Sequence[typing.Any] | str=..., weight_bits_from: float=..., reduce_dtype: typing.Any=..., shard: bool=..., cuda_graph: bool=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2381,6 +2393,8 @@ class ObjectiveConfig:
     'weight of the glyph probe on patches'
     probe_only_share: float
     'first part of the run that trains the probe alone'
+    probe_detached_share: float
+    'first part of the run in which towers do not learn from the glyph probes'
     probe_glyphs: int
     'glyphs a page asked of the probe'
     probe_width: int
@@ -2406,7 +2420,7 @@ class ObjectiveConfig:
     guide_layer: int
     'decoder layer whose attention is guided'
 
-    def __init__(self, *, reader: float=..., probe: float=..., patch_probe: float=..., probe_only_share: float=..., probe_glyphs: int=..., probe_width: int=..., guide: float=..., guide_places: int=..., guide_offset: float=..., task: typing.Any=..., continue_share: float=..., continue_chars: int=..., distill: float=..., distill_temperature: float=..., input_noise: float=..., guide_layer: int=...) -> None: ...
+    def __init__(self, *, reader: float=..., probe: float=..., patch_probe: float=..., probe_only_share: float=..., probe_detached_share: float=..., probe_glyphs: int=..., probe_width: int=..., guide: float=..., guide_places: int=..., guide_offset: float=..., task: typing.Any=..., continue_share: float=..., continue_chars: int=..., distill: float=..., distill_temperature: float=..., input_noise: float=..., guide_layer: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 

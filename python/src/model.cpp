@@ -122,6 +122,7 @@ void bind_model(py::module_& m) {
       .def_property_readonly("loop_begin", [](const Reading& r) { return r.generated.loop_begin; }, "Where in ids the block of a loop stands.")
       .def_property_readonly("loop_period", [](const Reading& r) { return r.generated.loop_period; }, "Tokens of a loop's block, 0 without a loop.")
       .def_property_readonly("loop_repeats", [](const Reading& r) { return r.generated.loop_repeats; }, "How often the block had been written when the reading stopped.")
+      .def_property_readonly("loops_left", [](const Reading& r) { return r.generated.loops_left; }, "Loops that were taken back and left by another token (loop_retries).")
       .def_property_readonly("stop_reason", [](const Reading& r) { return decoder::stop_reason_name(r.generated.reason); })
       .def("__str__", [](const Reading& r) { return r.text; });
 

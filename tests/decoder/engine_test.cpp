@@ -286,6 +286,41 @@ TEST(Engine, SaysWhereALoopBegan) {
   FAIL() << "no text looped";
 }
 
+// With retries a loop is taken back to its first copy, which another id follows; cache and text agree from there on: every id is the likeliest after all before it.
+TEST(Engine, LeavesALoopByAnotherId) {
+  torch::NoGradGuard no_grad;
+  for (const bool packed : {false, true}) {
+    auto d = random_decoder({6, 3, 16, false, true}, 5, 3, /*eos_token_id=*/1000);
+    if (packed) nn::pack_int8(*d);
+    else d->to(at::kDouble);
+    const auto dtype = packed ? at::kFloat : at::kDouble;
+    const decoder::GenerateConfig stops{.max_new_tokens = 100, .loop_min_repeats = 4, .loop_max_period = 40, .loop_min_tokens = 10};
+    auto goes_on = stops;
+    goes_on.loop_retries = 3;
+    torch::manual_seed(10);  // loops after five ids
+    const auto prompt = at::randn({8, 48}).to(dtype), company = at::randn({11, 48}).to(dtype);
+    const auto looped = run_all(*d, {{prompt, stops}}, {.block = 8}).front();
+    ASSERT_EQ(looped.reason, decoder::StopReason::kLoop);
+    const auto left = run_all(*d, {{prompt, goes_on}, {company, goes_on}}, {.block = 8}).front();
+    ASSERT_GE(left.loops_left, 1);
+    ASSERT_LE(left.loops_left, 3);
+    const size_t n = looped.ids.size();
+    ASSERT_GT(left.ids.size(), n);
+    ASSERT_EQ(left.probabilities.size(), left.ids.size());
+    const std::vector<int64_t> ids(left.ids.begin(), left.ids.end());
+    const auto inputs = at::cat({prompt.unsqueeze(0), d->embed(at::tensor(ids, at::kLong).unsqueeze(0))}, 1);
+    const auto p = at::softmax(d->logits(d->forward(inputs))[0].to(at::kDouble), -1);
+    int not_likeliest = 0;
+    for (size_t t = 0; t < ids.size(); ++t) {
+      const auto row = p[7 + int64_t(t)];
+      if (row.argmax().item<int64_t>() != ids[t] && row.max().item<double>() - row[ids[t]].item<double>() > (packed ? 1e-2 : 1e-9)) ++not_likeliest;
+      if (row.argmax().item<int64_t>() == ids[t]) EXPECT_NEAR(left.probabilities[t], row[ids[t]].item<double>(), packed ? 2e-2 : 1e-5) << t;
+    }
+    EXPECT_LE(not_likeliest, left.loops_left);
+    if (std::equal(looped.ids.begin(), looped.ids.end(), left.ids.begin())) EXPECT_NE(left.ids[n], looped.ids[size_t(looped.loop_begin)]);
+  }
+}
+
 TEST(Engine, JoinedWeightsAreTheSame) {
   torch::NoGradGuard no_grad;
   auto d = random_decoder({6, 2, 16, true, true}, 3, 1);

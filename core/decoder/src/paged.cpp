@@ -183,7 +183,7 @@ class Paged final : public Backend {
   void choose(const at::Tensor& logits, const at::Tensor& picked, const std::vector<Run*>& runs, Turn& turn) {
     const int64_t rows = int64_t(runs.size());
     bool plainly = true;
-    for (const Run* run : runs) plainly = plainly && run->request.config.temperature == 0 && run->request.config.ngram_size == 0;
+    for (const Run* run : runs) plainly = plainly && run->request.config.temperature == 0 && run->request.config.ngram_size == 0 && run->loop_bans.empty();
     at::Tensor best = picked, mine = logits;
     if (!plainly || !best.defined()) {
       bool copied = false;
@@ -209,9 +209,10 @@ class Paged final : public Backend {
       if (take(run, next.id, next.probability, next.entropy, decoder_.config.eos_token_id)) {
         give_back(run);
         turn.done.push_back(&run);
-      } else if (run.request.on_ids) {
-        turn.grown.emplace_back(&run, run.result.ids);
+        continue;
       }
+      run.positions = run.positions_before_next();
+      if (run.request.on_ids) turn.grown.emplace_back(&run, run.result.ids);
     }
   }
 

@@ -51,11 +51,17 @@ float entropy_of(const float* p, int64_t vocab) {
 
 std::vector<int32_t> banned_next(const Run& run) {
   const GenerateConfig& config = run.request.config;
-  if (config.ngram_size == 0) return {};
-  if (config.ngram_window > 0) return banned_by_ngrams(run.result.ids, config.ngram_size, config.ngram_window, config.ngram_exempt);
-  std::vector<int32_t> all = run.request.prompt_ids;
-  all.insert(all.end(), run.result.ids.begin(), run.result.ids.end());
-  return banned_by_ngrams(all, config.ngram_size, 0, config.ngram_exempt);
+  std::vector<int32_t> out;
+  if (config.ngram_size > 0 && config.ngram_window > 0) {
+    out = banned_by_ngrams(run.result.ids, config.ngram_size, config.ngram_window, config.ngram_exempt);
+  } else if (config.ngram_size > 0) {
+    std::vector<int32_t> all = run.request.prompt_ids;
+    all.insert(all.end(), run.result.ids.begin(), run.result.ids.end());
+    out = banned_by_ngrams(all, config.ngram_size, 0, config.ngram_exempt);
+  }
+  for (const auto& [place, id] : run.loop_bans)
+    if (place == run.result.ids.size()) out.push_back(id);
+  return out;
 }
 
 bool take(Run& run, int64_t id, float probability, float entropy, int64_t eos) {
@@ -69,14 +75,22 @@ bool take(Run& run, int64_t id, float probability, float entropy, int64_t eos) {
   const int64_t period = find_loop(result.ids, config.loop_min_repeats, config.loop_max_period, config.loop_min_tokens);
   if (period > 0) {
     const size_t written = result.ids.size();
-    result.reason = StopReason::kLoop;
-    result.loop_period = period;
     // Back to the first copy of the block.
     size_t end = written;
     while (end > size_t(2 * period) && result.ids[end - 1] == result.ids[end - 1 - size_t(period)]) --end;
     result.ids.resize(std::max<size_t>(end, size_t(period)));
     result.probabilities.resize(result.ids.size());
     result.entropies.resize(result.ids.size());
+    if (result.loops_left < config.loop_retries) {
+      ++result.loops_left;
+      const size_t left = result.ids.size();
+      std::erase_if(run.loop_bans, [&](const auto& ban) { return ban.first > left; });
+      run.loop_bans.emplace_back(left, result.ids[left - size_t(period)]);
+      run.next = result.ids.back();
+      return false;
+    }
+    result.reason = StopReason::kLoop;
+    result.loop_period = period;
     result.loop_begin = int64_t(result.ids.size()) - period;
     result.loop_repeats = (int64_t(written) - result.loop_begin) / period;
     return true;

@@ -17,6 +17,9 @@ struct Run {
   int64_t limit = 0;        ///< most ids
   int64_t next = 0;         ///< the id that the next step reads
   int64_t positions = 0;    ///< in the cache
+  std::vector<std::pair<size_t, int32_t>> loop_bans;  ///< after so many ids, this one is not written: it began a loop there. In the order of their places
+  /// Positions that the cache must hold before the next step: prompt and text, but for the id that the step reads.
+  int64_t positions_before_next() const { return request.prompt.size(0) + int64_t(result.ids.size()) - 1; }
   int64_t admitted = 0;     ///< when, as a count
   std::atomic<bool> cancelled{false};
   std::vector<int32_t> pages;       ///< of the paged cache
@@ -27,9 +30,9 @@ struct Run {
 int64_t sample_row(const float* probabilities, int64_t vocab, double top_p, Rng& rng);
 /// Entropy of probabilities [V] in nats.
 float entropy_of(const float* probabilities, int64_t vocab);
-/// Ids that the n-gram guard forbids next.
+/// Ids that the n-gram guard and loops that were left forbid next.
 std::vector<int32_t> banned_next(const Run& run);
-/// The run's text takes an id. Returns whether it is done.
+/// The run's text takes an id. Returns whether it is done. The text can become shorter (GenerateConfig::loop_retries): the cache follows, positions_before_next().
 bool take(Run& run, int64_t id, float probability, float entropy, int64_t eos);
 
 /// Where the runs live and how a step is made.

@@ -173,6 +173,7 @@ class Team final : public Backend {
     }
     const bool done = take(run, choice.id, choice.probability, choice.entropy, decoder_.config.eos_token_id);
     if (done) run.sequence = {};
+    else run.sequence.length = run.positions_before_next();
     return done;
   }
 
