@@ -123,6 +123,35 @@ TEST(Losses, TheReadingLossIsOverTheTargetsAlone) {
   EXPECT_NEAR(objective->evaluate(batch).reader_loss.item<float>(), found.item<float>(), 1e-5);
 }
 
+// Fresh probes learn what a trained model's features hold without moving them.
+TEST(Losses, DetachedProbesMoveOnlyThemselves) {
+  at::set_num_threads(1);
+  auto config = testing_train::miniature_run("x").trainer;
+  config.objective.reader = config.objective.guide = 0;
+  const auto sizes = model::presets::miniature();
+  const experiments::TrainPages pages(testing_train::miniature_run("x").pages);
+  const auto tokenizer = text::Tokenizer::from_file(testing_train::miniature_run("x").tokenizer);
+  const train::GlyphClasses classes(tokenizer);
+  train::BatchSpec spec{};
+  spec.side_px = 128, spec.num_chars = 90, spec.num_pages = 2;
+  const auto batch = train::make_batch(pages, tokenizer, classes, config, sizes, spec, 0, 0);
+  model::OpticalModel network(sizes, nn::Factory{});
+  train::Objective objective(network, config.objective, classes.size(), nn::Factory{});
+  nn::initialise(*objective, 3);
+  for (auto& p : objective->parameters()) p.set_requires_grad(true);
+  const auto largest = [&](const char* part, bool detached) {
+    for (auto& p : objective->parameters()) p.mutable_grad() = at::Tensor();
+    objective->forward(batch, /*with_reader=*/false, detached).total.backward();
+    double out = 0;
+    for (const auto& item : objective->named_parameters())
+      if (item.key().rfind(part, 0) == 0 && item.value().grad().defined()) out = std::max(out, item.value().grad().abs().max().item<double>());
+    return out;
+  };
+  EXPECT_GT(largest("model.encoder", false), 1e-4);
+  EXPECT_EQ(largest("model.", true), 0);
+  for (const char* probe : {"token_probe", "patch_probe"}) EXPECT_NEAR(largest(probe, true), largest(probe, false), 1e-6) << probe;
+}
+
 // Every place that is asked about is that of its target; of short texts all are asked about.
 TEST(Losses, GuidanceAsksAboutPlacesOfTheText) {
   auto config = testing_train::miniature_run("x").trainer;

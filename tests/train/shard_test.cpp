@@ -156,6 +156,31 @@ TEST_P(Shard, SharesGiveTheNumbersOfOneProcess) {
   }
   EXPECT_EQ(kept, whole);  // every number once
 }
+TEST(FlatOptimizer, GradientsAreSummedInTheArithmeticAskedFor) {
+  train::OptimizerConfig config;
+  std::vector<Outcome> found;
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    config.reduce_dtype = dtype == at::kFloat ? "float32" : "bfloat16";
+    const auto parameters = parameters_of(1);
+    FlatOptimizer optimizer(parameters, config, at::kFloat);
+    give_gradients(parameters, 0, 0);
+    int64_t calls = 0;
+    const auto reduce = [&](at::Tensor& x) {
+      EXPECT_EQ(x.scalar_type(), dtype);
+      ++calls;
+    };
+    const auto norm = optimizer.step(0.01, reduce, 2);
+    EXPECT_EQ(calls, 1);
+    found.push_back(outcome_of(optimizer, parameters, {}));
+    found.back().norms.push_back(norm);
+  }
+  EXPECT_NEAR(found[1].norms[0].item<float>() / found[0].norms[0].item<float>(), 1, 1e-3);
+  for (size_t i = 0; i < found[0].state.size(); ++i) {  // moments of the gradients
+    EXPECT_TRUE(at::allclose(found[1].state[i], found[0].state[i], 1.0 / 64, 1e-6)) << i;
+    EXPECT_FALSE(found[1].state[i].equal(found[0].state[i])) << i;
+  }
+}
+
 // cuBLAS takes slower products for pointers that are off: what AdamW trains, 130 elements here, is no reason.
 TEST(FlatOptimizer, MatricesBeginOnABoundary) {
   const auto parameters = parameters_of(1);

@@ -29,7 +29,7 @@ ObjectiveImpl::ObjectiveImpl(model::OpticalModel m, const ObjectiveConfig& confi
   const int64_t axes = c.encoder.sam.in_channels > 1 ? 3 : 2;
   model = register_module("model", m);
   if (config.probe > 0 && c.source == "page")
-    token_probe = register_module("token_probe", GlyphProbe(c.decoder.hidden_size, axes, 16, config.probe_width, classes, factory));
+    token_probe = register_module("token_probe", GlyphProbe(c.decoder.input_width(), axes, 16, config.probe_width, classes, factory));
   if (config.patch_probe > 0 && c.source == "page")
     patch_probe = register_module("patch_probe", GlyphProbe(patch_channels, axes, 8, config.probe_width, classes, factory));
   if (config.guide > 0 && config.guide_offset > 0)
@@ -50,7 +50,10 @@ at::Tensor ObjectiveImpl::probe_loss(GlyphProbe& probe, const at::Tensor& featur
     offset = at::cat({offset, batch.glyph_channel.flatten().unsqueeze(1) / double(channels)}, 1);
   const auto flat = index.select(2, 1) * double(n) + index.select(2, 0);
   const auto base = at::arange(features.size(0), flat.options()).unsqueeze(1) * double(n * n);
-  const auto picked = features.flatten(0, 1).index_select(0, (flat + base).flatten().to(at::kLong));
+  auto picked = features.flatten(0, 1).index_select(0, (flat + base).flatten().to(at::kLong));
+  // The half that a deeper layer adds has a scale of its own. Asked as it is, the probe drives that scale up until it learns nothing any more.
+  if (const int64_t width = model->config.decoder.hidden_size; picked.size(1) == 2 * width && model->config.decoder.deepstack_layer > 0)
+    picked = cuda::rms_norm(picked.view({-1, 2, width}), {}, 1e-6).flatten(1);
   const auto logits = probe(picked, offset);
   const auto [loss, correct] = cuda::cross_entropy(logits, batch.glyph_class.flatten());
   accuracy = mean_of(correct, count);
@@ -100,7 +103,7 @@ LossParts ObjectiveImpl::evaluate(const Batch& batch) {
   return parts;
 }
 
-LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader) {
+LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader, bool probes_detached) {
   const int64_t side = batch.spec.side_px;
   const auto& encoder_config = model->config.encoder;
   if (adapters) adapters->attach();
@@ -109,11 +112,12 @@ LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader) {
   const auto zero = at::zeros({}, at::TensorOptions().device(batch.pixels.device()).dtype(at::kFloat));
   parts.total = parts.reader_loss = parts.reader_accuracy = parts.probe_accuracy = parts.patch_probe_accuracy = parts.guide_accuracy = parts.distance = zero;
   at::Tensor num_glyphs;
+  const auto asked = [&](const at::Tensor& features) { return probes_detached ? features.detach() : features; };
   if (token_probe || patch_probe) num_glyphs = num_asked(batch.glyph_class);
   if (token_probe)
-    parts.total = parts.total + config_.probe * probe_loss(token_probe, encoded.tokens, side / encoder_config.stride_px(), batch, num_glyphs, side, parts.probe_accuracy);
+    parts.total = parts.total + config_.probe * probe_loss(token_probe, asked(encoded.tokens), side / encoder_config.stride_px(), batch, num_glyphs, side, parts.probe_accuracy);
   if (patch_probe)
-    parts.total = parts.total + config_.patch_probe * probe_loss(patch_probe, encoded.patches.flatten(2).transpose(1, 2),
+    parts.total = parts.total + config_.patch_probe * probe_loss(patch_probe, asked(encoded.patches.flatten(2).transpose(1, 2)),
                                                                 side / encoder_config.sam.patch_px, batch, num_glyphs, side, parts.patch_probe_accuracy);
   if (!with_reader) return parts;
   decoder::Taps taps;

@@ -214,7 +214,13 @@ at::Tensor FlatOptimizer::step(double rate, const Reduce& reduce, int64_t num_ba
     sum_ = at::Tensor();
   }
   if (num_batches > 1) {
-    reduce(grad);
+    if (config_.reduce_dtype == "bfloat16") {
+      auto sent = grad.to(at::kBFloat16);
+      reduce(sent);
+      grad.copy_(sent);
+    } else {
+      reduce(grad);
+    }
     grad.div_(double(num_batches));
   }
   const auto norm = grad.norm();

@@ -411,7 +411,7 @@ TrainResult train(const TrainerConfig& config, const PageSource& source, const t
     for (size_t i = 0; i < batches.size(); ++i) {
       if (i > 0) optimizer.accumulate();
       const Batch batch = to_device(batches[i], device);
-      parts.push_back(objective->forward(batch, with_reader));
+      parts.push_back(objective->forward(batch, with_reader, control.progress < config.objective.probe_detached_share));
       parts.back().total.backward();
       objective->release();
       for (at::Tensor* t : {&parts.back().total, &parts.back().reader_loss}) *t = t->detach();  // lets the graph go

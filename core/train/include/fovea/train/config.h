@@ -54,6 +54,7 @@ struct OptimizerConfig {
   int64_t weight_group = 128;      ///< weight_bits = 4: columns that share a scale (weights/quantize.h); fovea convert wants the same
   std::vector<std::string> weight_eight_bits = {"*conv_stem*"};  ///< weight_bits = 4: shell patterns of tensors that take 8 all the same; fovea convert wants the same
   double weight_bits_from = 0;     ///< progress at which that begins
+  std::string reduce_dtype = "float32";  ///< several processes: arithmetic in which their gradients are summed; bfloat16 sends half of the bytes
   bool shard = false;              ///< several processes: each keeps the optimiser's state of its share of the parameters, updates that share and gets the others' from them
   bool cuda_graph = false;         ///< on a GPU: the matrices' orthogonalisation, some 200 launches a step, is recorded once and played back
 
@@ -73,6 +74,7 @@ struct OptimizerConfig {
     v.field("weight_group", weight_group, "weight_bits = 4: columns that share a scale, a power of two", {.min = 32, .max = 65536});
     v.field("weight_eight_bits", weight_eight_bits, "weight_bits = 4: shell patterns of tensors that take 8 bits");
     v.field("weight_bits_from", weight_bits_from, "progress at which training with weight_bits begins", {.min = 0, .max = 1});
+    v.field("reduce_dtype", reduce_dtype, "several processes: arithmetic of the sum of their gradients", {.choices = {"float32", "bfloat16"}});
     v.field("shard", shard, "several processes: share the optimiser's state and its work");
     v.field("cuda_graph", cuda_graph, "on a GPU: record Muon's products once and play them back");
   }
@@ -84,6 +86,8 @@ struct ObjectiveConfig {
   double probe = 1.0;          ///< glyph probe on vision tokens
   double patch_probe = 0.5;    ///< glyph probe on patches
   double probe_only_share = 0.1;  ///< first part of the run with the probe alone
+  double probe_detached_share = 0;  ///< first part of the run in which the glyph probes learn and what they are asked about does not learn from them: for a start from a
+                                    ///< trained model, whose towers fresh probes disturb
   int64_t probe_glyphs = 512;  ///< glyphs a page that the probe is asked about
   int64_t probe_width = 1024;
   double guide = 0.15;         ///< attention of four heads on the token under the next glyph
@@ -103,6 +107,7 @@ struct ObjectiveConfig {
     v.field("probe", probe, "weight of the glyph probe on vision tokens", {.min = 0});
     v.field("patch_probe", patch_probe, "weight of the glyph probe on patches", {.min = 0});
     v.field("probe_only_share", probe_only_share, "first part of the run that trains the probe alone", {.min = 0, .max = 1});
+    v.field("probe_detached_share", probe_detached_share, "first part of the run in which towers do not learn from the glyph probes", {.min = 0, .max = 1});
     v.field("probe_glyphs", probe_glyphs, "glyphs a page asked of the probe", {.min = 1});
     v.field("probe_width", probe_width, "hidden width of the probe", {.min = 1});
     v.field("guide", guide, "weight of guided attention", {.min = 0});

@@ -32,9 +32,9 @@ struct LossParts {
 class ObjectiveImpl : public torch::nn::Module {
  public:
   ObjectiveImpl(model::OpticalModel model, const ObjectiveConfig& config, int64_t glyph_classes, const nn::Factory& factory);
-  /// with_reader = false: the probes alone (first part of a run).
+  /// with_reader = false: the probes alone (first part of a run). probes_detached: what they are asked about does not learn from them.
   /// Adapters stay attached until release(): a layer that is computed again backwards must find them.
-  LossParts forward(const Batch& batch, bool with_reader);
+  LossParts forward(const Batch& batch, bool with_reader, bool probes_detached = false);
   /// After the backward pass.
   void release() { if (adapters) adapters->detach(); }
   /// Reading loss and accuracy alone, without gradients.
