@@ -13,7 +13,7 @@ class PagedDecoder {
   /// ids, positions int32 [B] and table int32 [B, most pages] as cuda/decode.h has them; returns logits [B, V]. Looks at nothing on the host.
   at::Tensor step(const at::Tensor& ids, const at::Tensor& positions, const at::Tensor& table);
 
-  /// Forward of prompts [B, T, D] whose pages (int64 [B * ceil(T / block)], sequence by sequence) are filled; returns the logits of the last position [B, V].
+  /// Forward of prompts [B, T, I] (decoder.h) whose pages (int64 [B * ceil(T / block)], sequence by sequence) are filled; returns the logits of the last position [B, V].
   at::Tensor prefill(const at::Tensor& prompts, const at::Tensor& pages);
 
   int64_t bytes() const;

@@ -31,7 +31,7 @@ int64_t Reader::submit(const VisionTokens& tokens, const decoder::GenerateConfig
   if (tokens.sequence.dim() != 2 || tokens.sequence.size(1) != model_->kept_width())
     throw ShapeError("[decode] vision tokens must be [positions, " + std::to_string(model_->kept_width()) + "] for " + config_.name + ", got " +
                      c10::str(tokens.sequence.sizes()));
-  const auto vision = model_->decoder_input(tokens.sequence.to(device_, dtype_));  // [P, D]
+  const auto vision = model_->decoder_input(tokens.sequence.to(device_, dtype_));  // [P, I]
   const auto embedded = [&](const std::vector<int64_t>& ids) { return model_->decoder->embed(at::tensor(ids, at::kLong).to(device_)); };
   decoder::Request request;
   const size_t positions = size_t(vision.size(0));

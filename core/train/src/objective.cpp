@@ -50,10 +50,7 @@ at::Tensor ObjectiveImpl::probe_loss(GlyphProbe& probe, const at::Tensor& featur
     offset = at::cat({offset, batch.glyph_channel.flatten().unsqueeze(1) / double(channels)}, 1);
   const auto flat = index.select(2, 1) * double(n) + index.select(2, 0);
   const auto base = at::arange(features.size(0), flat.options()).unsqueeze(1) * double(n * n);
-  auto picked = features.flatten(0, 1).index_select(0, (flat + base).flatten().to(at::kLong));
-  // The half that a deeper layer adds has a scale of its own. Asked as it is, the probe drives that scale up until it learns nothing any more.
-  if (const int64_t width = model->config.decoder.hidden_size; picked.size(1) == 2 * width && model->config.decoder.deepstack_layer > 0)
-    picked = cuda::rms_norm(picked.view({-1, 2, width}), {}, 1e-6).flatten(1);
+  const auto picked = features.flatten(0, 1).index_select(0, (flat + base).flatten().to(at::kLong));
   const auto logits = probe(picked, offset);
   const auto [loss, correct] = cuda::cross_entropy(logits, batch.glyph_class.flatten());
   accuracy = mean_of(correct, count);
@@ -114,8 +111,12 @@ LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader, bool prob
   at::Tensor num_glyphs;
   const auto asked = [&](const at::Tensor& features) { return probes_detached ? features.detach() : features; };
   if (token_probe || patch_probe) num_glyphs = num_asked(batch.glyph_class);
+  at::Tensor tokens = encoded.tokens;
+  // The half that a deeper layer adds has a scale of its own. Asked as it is, the probe drives that scale up until it learns nothing any more.
+  if (token_probe && model->config.decoder.deepstack_layer > 0)
+    tokens = cuda::rms_norm(tokens.unflatten(-1, {2, model->config.decoder.hidden_size}).contiguous(), {}, 1e-6).flatten(-2);
   if (token_probe)
-    parts.total = parts.total + config_.probe * probe_loss(token_probe, asked(encoded.tokens), side / encoder_config.stride_px(), batch, num_glyphs, side, parts.probe_accuracy);
+    parts.total = parts.total + config_.probe * probe_loss(token_probe, asked(tokens), side / encoder_config.stride_px(), batch, num_glyphs, side, parts.probe_accuracy);
   if (patch_probe)
     parts.total = parts.total + config_.patch_probe * probe_loss(patch_probe, asked(encoded.patches.flatten(2).transpose(1, 2)),
                                                                 side / encoder_config.sam.patch_px, batch, num_glyphs, side, parts.patch_probe_accuracy);

@@ -28,7 +28,7 @@ struct EngineConfig {
 
 /// A text to write.
 struct Request {
-  at::Tensor prompt;                ///< [T, D], on the decoder's device and in its type
+  at::Tensor prompt;                ///< [T, I] (decoder.h), on the decoder's device and in its type
   std::vector<int32_t> prompt_ids;  ///< for a ban on n-grams without a window; may be empty
   GenerateConfig config;
   uint64_t stream = 0;              ///< of random numbers, beside config.seed

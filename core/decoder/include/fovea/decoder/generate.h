@@ -48,7 +48,7 @@ struct Generated {
   int64_t loops_left = 0;              ///< loops that were taken back (GenerateConfig::loop_retries)
 };
 
-/// Continues each prompt. prompts [B, T, D] (vision tokens with the begin token's embedding at the end, say).
+/// Continues each prompt. prompts [B, T, I] (vision tokens with the begin token's embedding at the end, say).
 /// on_done(index, result) is called as soon as a sequence is finished, in order of finishing; on_step(num_tokens) after each step with the
 /// tokens since the last call; on_ids(index, ids) now and then with all that a sequence has so far, for those who show it growing. All run on the
 /// calling thread, and what they throw ends the generation. An Engine (engine.h) of this call alone does the work; for prompts of different lengths, and
