@@ -12,6 +12,18 @@
 namespace fovea {
 namespace {
 
+/// Pages of the miniature's run, drawn as training draws them.
+struct Drawn {
+  const experiments::TrainPages pages{testing_train::miniature_run("x").pages};
+  const text::Tokenizer tokenizer = text::Tokenizer::from_file(testing_train::miniature_run("x").tokenizer);
+  const train::GlyphClasses classes{tokenizer};
+  train::Batch batch(const train::TrainerConfig& config, const model::ModelConfig& sizes, int64_t side_px, int64_t num_chars, int64_t num_pages) const {
+    train::BatchSpec spec{};
+    spec.side_px = side_px, spec.num_chars = num_chars, spec.num_pages = num_pages;
+    return train::make_batch(pages, tokenizer, classes, config, sizes, spec, 0, 0);
+  }
+};
+
 // Hidden states of one page's begin token and text, [1 + length, D].
 at::Tensor hidden_of(model::OpticalModel& network, const at::Tensor& vision, const train::Batch& batch, int64_t b, decoder::Taps* taps = nullptr) {
   int64_t first = 0;
@@ -55,15 +67,11 @@ TEST_P(Guided, AttentionIsItsDefinitionAndSoAreItsGradients) {
   auto sizes = model::presets::miniature();
   sizes.decoder.num_attention_heads = 6;
   sizes.decoder.num_key_value_heads = GetParam();
-  const experiments::TrainPages pages(testing_train::miniature_run("x").pages);
-  const auto tokenizer = text::Tokenizer::from_file(testing_train::miniature_run("x").tokenizer);
-  const train::GlyphClasses classes(tokenizer);
-  train::BatchSpec spec{};
-  spec.side_px = 128, spec.num_chars = 90, spec.num_pages = 2;
-  const auto batch = train::make_batch(pages, tokenizer, classes, config, sizes, spec, 0, 0);
+  const Drawn drawn;
+  const auto batch = drawn.batch(config, sizes, 128, 90, 2);
 
   model::OpticalModel network(sizes, nn::Factory{});
-  train::Objective objective(network, config.objective, classes.size(), nn::Factory{});
+  train::Objective objective(network, config.objective, drawn.classes.size(), nn::Factory{});
   nn::initialise(*objective, 3);
   for (auto& p : objective->parameters()) p.set_requires_grad(true);
   const auto gradients = [&] {
@@ -100,14 +108,10 @@ TEST(Losses, TheReadingLossIsOverTheTargetsAlone) {
   auto config = testing_train::miniature_run("x").trainer;
   config.objective.probe = config.objective.patch_probe = config.objective.guide = 0;
   const auto sizes = model::presets::miniature();
-  const experiments::TrainPages pages(testing_train::miniature_run("x").pages);
-  const auto tokenizer = text::Tokenizer::from_file(testing_train::miniature_run("x").tokenizer);
-  const train::GlyphClasses classes(tokenizer);
-  train::BatchSpec spec{};
-  spec.side_px = 128, spec.num_chars = 90, spec.num_pages = 3;
-  const auto batch = train::make_batch(pages, tokenizer, classes, config, sizes, spec, 0, 0);
+  const Drawn drawn;
+  const auto batch = drawn.batch(config, sizes, 128, 90, 3);
   model::OpticalModel network(sizes, nn::Factory{});
-  train::Objective objective(network, config.objective, classes.size(), nn::Factory{});
+  train::Objective objective(network, config.objective, drawn.classes.size(), nn::Factory{});
   nn::initialise(*objective, 3);
   torch::NoGradGuard no_grad;
   const auto found = objective->forward(batch, true).reader_loss;
@@ -129,14 +133,10 @@ TEST(Losses, DetachedProbesMoveOnlyThemselves) {
   auto config = testing_train::miniature_run("x").trainer;
   config.objective.reader = config.objective.guide = 0;
   const auto sizes = model::presets::miniature();
-  const experiments::TrainPages pages(testing_train::miniature_run("x").pages);
-  const auto tokenizer = text::Tokenizer::from_file(testing_train::miniature_run("x").tokenizer);
-  const train::GlyphClasses classes(tokenizer);
-  train::BatchSpec spec{};
-  spec.side_px = 128, spec.num_chars = 90, spec.num_pages = 2;
-  const auto batch = train::make_batch(pages, tokenizer, classes, config, sizes, spec, 0, 0);
+  const Drawn drawn;
+  const auto batch = drawn.batch(config, sizes, 128, 90, 2);
   model::OpticalModel network(sizes, nn::Factory{});
-  train::Objective objective(network, config.objective, classes.size(), nn::Factory{});
+  train::Objective objective(network, config.objective, drawn.classes.size(), nn::Factory{});
   nn::initialise(*objective, 3);
   for (auto& p : objective->parameters()) p.set_requires_grad(true);
   const auto largest = [&](const char* part, bool detached) {
@@ -156,14 +156,10 @@ TEST(Losses, DetachedProbesMoveOnlyThemselves) {
 TEST(Losses, GuidanceAsksAboutPlacesOfTheText) {
   auto config = testing_train::miniature_run("x").trainer;
   const auto sizes = model::presets::miniature();
-  const experiments::TrainPages pages(testing_train::miniature_run("x").pages);
-  const auto tokenizer = text::Tokenizer::from_file(testing_train::miniature_run("x").tokenizer);
-  const train::GlyphClasses classes(tokenizer);
-  train::BatchSpec spec{};
-  spec.side_px = 256, spec.num_chars = 300, spec.num_pages = 4;
-  const auto all = train::make_batch(pages, tokenizer, classes, config, sizes, spec, 0, 0);
+  const Drawn drawn;
+  const auto all = drawn.batch(config, sizes, 256, 300, 4);
   config.objective.guide_places = 20;
-  const auto some = train::make_batch(pages, tokenizer, classes, config, sizes, spec, 0, 0);
+  const auto some = drawn.batch(config, sizes, 256, 300, 4);
   EXPECT_TRUE(all.targets.equal(some.targets));
   EXPECT_EQ(all.place_cell.size(1), *std::max_element(all.lengths.begin(), all.lengths.end()) + 1);
   EXPECT_EQ(some.place_cell.size(1), 20);
