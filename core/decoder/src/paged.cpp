@@ -118,7 +118,6 @@ class Paged final : public Backend {
       last_padded_ = padded;
     }
     const auto [logits, picked] = graphs_ ? recorded(padded) : plain(padded);
-    for (Run* run : running_) ++run->positions;
     const auto runs = running_;
     choose(logits.narrow(0, 0, rows), picked.narrow(1, 0, rows), runs, turn);
     const size_t before = running_.size();

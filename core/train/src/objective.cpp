@@ -112,7 +112,7 @@ LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader, bool prob
   const auto asked = [&](const at::Tensor& features) { return probes_detached ? features.detach() : features; };
   if (token_probe || patch_probe) num_glyphs = num_asked(batch.glyph_class);
   at::Tensor tokens = encoded.tokens;
-  // The half that a deeper layer adds has a scale of its own. Asked as it is, the probe drives that scale up until it learns nothing any more.
+  // The half that a deeper layer adds has a scale of its own; a probe that was asked about it as it is learned nothing (experiments/LOG.md, 2026-11-29).
   if (token_probe && model->config.decoder.deepstack_layer > 0)
     tokens = cuda::rms_norm(tokens.unflatten(-1, {2, model->config.decoder.hidden_size}).contiguous(), {}, 1e-6).flatten(-2);
   if (token_probe)
