@@ -15,7 +15,7 @@ namespace fovea::experiments {
 
 Json convert_model(const ConvertConfig& config) {
   validate_fields(config, "convert");
-  if (config.quantize == "int4") weights::check_int4_group(config.group, "[convert] group");
+  if (config.quantize == "int4" || config.quantize == "int6") weights::check_group(config.group, "[convert] group");
   if (config.model.empty() || config.out.empty()) throw ConfigError("[convert] model and out must name folders");
   std::error_code ec;
   if (std::filesystem::equivalent(config.model, config.out, ec)) throw ConfigError("[convert] out must be another folder than model, got " + config.out);
@@ -25,9 +25,11 @@ Json convert_model(const ConvertConfig& config) {
   weights::SaveOptions options;
   options.max_shard_bytes = int64_t(config.max_shard_mib * 1024 * 1024);
   if (config.quantize == "int8") options.quantize = weights::Quantize::kInt8;
+  if (config.quantize == "int6") options.quantize = weights::Quantize::kInt6;
   if (config.quantize == "int4") options.quantize = weights::Quantize::kInt4;
-  options.int4_group = config.group;
+  options.group = config.group;
   options.eight_bit_names = config.eight_bits;
+  options.four_bit_names = config.four_bits;
   if (config.dtype == "float32") options.dtype = at::kFloat;
   if (config.dtype == "bfloat16") options.dtype = at::kBFloat16;
   if (config.dtype == "float16") options.dtype = at::kHalf;
@@ -52,14 +54,14 @@ Json convert_model(const ConvertConfig& config) {
     }
   }
   Json stored = Json::object();
-  for (const char* form : {"I8", "U8", "F32", "BF16", "F16"}) {
+  const auto form_of = [](const weights::QuantizationError& e) { return e.bits > 0 ? "int" + std::to_string(e.bits) : e.stored_dtype; };
+  for (const char* form : {"int8", "int6", "int4", "F32", "BF16", "F16"}) {
     int64_t num = 0, original = 0, bytes = 0;
     double squares = 0;
     for (const auto& e : errors)
-      if (e.stored_dtype == form) ++num, original += e.num_bytes_original, bytes += e.num_bytes_stored, squares += e.relative_error * e.relative_error;
-    const std::string shown = form == std::string("I8") ? "int8" : form == std::string("U8") ? "int4" : form;
+      if (form_of(e) == form) ++num, original += e.num_bytes_original, bytes += e.num_bytes_stored, squares += e.relative_error * e.relative_error;
     if (num > 0)
-      stored[shown] = {{"num_tensors", num}, {"num_bytes_original", original}, {"num_bytes", bytes}, {"relative_error", std::sqrt(squares / double(num))}};
+      stored[form] = {{"num_tensors", num}, {"num_bytes_original", original}, {"num_bytes", bytes}, {"relative_error", std::sqrt(squares / double(num))}};
   }
   std::sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) { return a.relative_error > b.relative_error; });
   double sum = 0;

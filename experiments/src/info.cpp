@@ -9,6 +9,7 @@
 #include "fovea/base/file.h"
 #include "fovea/image/views.h"
 #include "fovea/model/optical_model.h"
+#include "fovea/weights/quantize.h"
 
 namespace fovea::experiments {
 namespace {
@@ -65,7 +66,7 @@ Json model_info(const InfoConfig& config) {
   Json out = {{"name", m.name}};
   Json tensors = Json::array(), tree = Json::array();
   std::map<std::string, size_t> places;
-  int64_t count = 0, num_tensors = 0, int8 = 0, int4 = 0;
+  int64_t count = 0, num_tensors = 0, int8 = 0, int6 = 0, int4 = 0;
   for (const auto& [name, tensor] : model::published_tensors(network)) {
     ++num_tensors;
     count += tensor.numel();
@@ -79,14 +80,20 @@ Json model_info(const InfoConfig& config) {
     const int64_t rows = tensor.dim() > 0 ? tensor.size(0) : 1, columns = rows > 0 ? tensor.numel() / rows : 0;
     const int64_t plain = tensor.numel() * item, eight = tensor.numel() + rows * 4;
     int8 += tensor.dim() >= 2 ? eight : plain;
-    int4 += tensor.dim() < 2 ? plain : columns % 2 != 0 || name.find("conv_stem") != std::string::npos ? eight : tensor.numel() / 2 + rows * ((columns + 31) / 32) * 2;
+    const auto packed = [&](int64_t bits) {
+      if (tensor.dim() < 2) return plain;
+      if (weights::stored_bits(bits, columns) == 8 || name.find("conv_stem") != std::string::npos) return eight;
+      return tensor.numel() * bits / 8 + rows * weights::num_scales(columns) * 2;
+    };
+    int6 += packed(6);
+    int4 += packed(4);
   }
   out["num_tensors"] = num_tensors;
   out["num_parameters"] = count;
   out["stride_px"] = m.stride_px();
   out["config"] = config_to_json(m);
   out["tree"] = std::move(tree);
-  Json weights = {{"dtype", dtype}, {"num_bytes", count * item}, {"num_bytes_int8", int8}, {"num_bytes_int4", int4}};
+  Json weights = {{"dtype", dtype}, {"num_bytes", count * item}, {"num_bytes_int8", int8}, {"num_bytes_int6", int6}, {"num_bytes_int4", int4}};
   if (is_folder) {
     int64_t stored = 0;
     for (const auto& entry : fs::directory_iterator(config.model))
@@ -128,7 +135,7 @@ std::string describe_info(const Json& info) {
          " parameters, " + std::to_string(info["stride_px"].get<int64_t>()) + " px a vision token\n";
   const Json& weights = info["weights"];
   out += "weights: " + with_unit(weights["num_bytes"].get<double>()) + " in " + weights["dtype"].get<std::string>() + ", " + with_unit(weights["num_bytes_int8"].get<double>()) +
-         " in 8 bits, " + with_unit(weights["num_bytes_int4"].get<double>()) + " in 4 bits";
+         " in 8 bits, " + with_unit(weights["num_bytes_int6"].get<double>()) + " in 6 bits, " + with_unit(weights["num_bytes_int4"].get<double>()) + " in 4 bits";
   if (weights.contains("num_bytes_stored")) out += "; " + with_unit(weights["num_bytes_stored"].get<double>()) + " on disk";
   out += "\n";
   if (info["modes"].empty()) return out;

@@ -6,6 +6,7 @@ MODEL is a folder of float32 weights (`fovea convert --quantize none --dtype flo
 compressor  The last stage as wide as the global tower. MODEL's compressor ends in fewer channels c than the tower has (w): W = input_proj [w, c] leads from one to the other, and the projector
             reads both towers, P = [P1, P2] with P2 [D, c]. The last convolution becomes W K, W b, so that no input_proj is needed, and the projector [P1, P2 W+], where W+ is the pseudo-inverse
             of W (of full column rank, so W+ W = 1).
+layers      COUNT layers of attention and MLP before the compressor's last step (encoder.compressor.layers), whose outputs begin at nothing.
 heads       As many key and value heads as query heads: each stands where the query heads that shared it are, so that they can part from here on.
 tokens      Vision tokens of twice the width, whose second half the decoder adds before layer LAYER (deepstack_layer), with twice the channels in the compressor's last stage. The new channels
             begin at random, and so, at a hundredth of the usual size, does the second half, which changes next to nothing.
@@ -20,6 +21,7 @@ import numpy as np
 
 Tensors = dict[str, np.ndarray]
 SMALL = 0.01  # of the usual bound
+HEAD_DIM = 64  # of the compressor's layers
 PROJECTOR, INNER = "model.projector.layers", "model.vision_model.input_proj.weight"
 
 
@@ -69,6 +71,21 @@ def widen_compressor(config: dict, tensors: Tensors, _: argparse.Namespace) -> N
     channels[-1] = width
 
 
+def add_layers(config: dict, tensors: Tensors, options: argparse.Namespace) -> None:
+    compressor = config["encoder"]["compressor"]
+    if compressor.get("layers", 0) > 0 or len(compressor["channels"]) < 2 or compressor["channels"][-2] % HEAD_DIM:
+        raise SystemExit(f"layers: a compressor without any, of two steps or more, the channels before the last a multiple of {HEAD_DIM}, got {compressor}")
+    width, random = compressor["channels"][-2], np.random.default_rng(options.seed)
+    for i in range(options.count):
+        name = f"model.sam_model.layer_{i}."
+        tensors[name + "self_attn.q_gain"] = np.full(width // HEAD_DIM, 2, np.float32)  # as core/nn/src/initialise.cpp
+        for part, rows in (("self_attn.qkv_proj", 3 * width), ("mlp.fc1", 2 * width)):
+            tensors[f"{name}{part}.weight"] = random.uniform(-1, 1, (rows, width)).astype(np.float32) * width**-0.5
+        tensors[name + "self_attn.out_proj.weight"] = np.zeros((width, width), np.float32)
+        tensors[name + "mlp.fc2.weight"] = np.zeros((width, 2 * width), np.float32)
+    compressor["layers"] = options.count
+
+
 def part_heads(config: dict, tensors: Tensors, _: argparse.Namespace) -> None:
     decoder = config["decoder"]
     heads, shared, width = decoder["num_attention_heads"], decoder["num_key_value_heads"], decoder["head_dim"]
@@ -106,7 +123,7 @@ def widen_tokens(config: dict, tensors: Tensors, options: argparse.Namespace) ->
     decoder["deepstack_layer"] = options.layer
 
 
-STEPS = {"compressor": widen_compressor, "heads": part_heads, "tokens": widen_tokens}
+STEPS = {"compressor": widen_compressor, "layers": add_layers, "heads": part_heads, "tokens": widen_tokens}
 
 
 def main() -> None:
@@ -115,7 +132,8 @@ def main() -> None:
     parser.add_argument("out", type=pathlib.Path, help="folder of the wider one")
     parser.add_argument("step", nargs="+", choices=STEPS, help=" | ".join(STEPS))
     parser.add_argument("--layer", type=int, default=4, help="tokens: decoder layer before which the second half is added")
-    parser.add_argument("--seed", type=int, default=1, help="tokens: of the new channels")
+    parser.add_argument("--seed", type=int, default=1, help="layers, tokens: of what begins at random")
+    parser.add_argument("--count", type=int, default=1, help="layers: how many")
     options = parser.parse_args()
     config = json.loads((options.model / "config.json").read_text(encoding="utf-8"))
     tensors = load(options.model)

@@ -13,21 +13,22 @@ at::Tensor random_int8_weight(int64_t out, int64_t in) {
   return q * (at::rand({out, 1}) + 0.01);
 }
 
-// As weights in four bits are stored: -8 to 7 with a float16 scale for each group of columns, of either sign; some groups reach 7 and no further.
-at::Tensor random_int4_weight(int64_t out, int64_t in, int64_t group) {
-  auto q = at::randint(-7, 8, {out, in / group, group}).to(at::kFloat);
-  q.select(2, 1).fill_(-8);
-  q.select(0, out / 2).clamp_(-7, 7).select(1, 0).fill_(7);
+// As weights in four (six) bits are stored: -8 to 7 (-32 to 31) with a float16 scale for each group of columns, of either sign; some groups reach 7 (31) and no further.
+at::Tensor random_packed_weight(int64_t bits, int64_t out, int64_t in, int64_t group) {
+  const int64_t most = (1 << (bits - 1)) - 1;
+  auto q = at::randint(-most, most + 1, {out, in / group, group}).to(at::kFloat);
+  q.select(2, 1).fill_(-most - 1);
+  q.select(0, out / 2).clamp_(-most, most).select(1, 0).fill_(most);
   const auto scale = ((at::rand({out, in / group, 1}) + 0.05) * at::sign(at::randn({out, in / group, 1}))).to(at::kHalf).to(at::kFloat);
   return (q * scale).view({out, in});
 }
 
-TEST(Int8Linear, FourBitsInGroupsOfColumnsArePackedToo) {
+TEST(Int8Linear, FourAndSixBitsInGroupsOfColumnsArePackedToo) {
   torch::manual_seed(6);
   for (auto simd : {nn::Simd::kPlain, nn::Simd::kAvx2, nn::Simd::kAvx512}) {
     if (simd > nn::best_simd()) continue;
-    for (const auto& [out, in, group] : {std::tuple<int64_t, int64_t, int64_t>{65, 96, 32}, {128, 1280, 256}, {40, 512, 128}, {33, 80, 80}}) {
-      const auto weight = random_int4_weight(out, in, group);
+    for (const auto& [bits, out, in, group] : {std::tuple<int64_t, int64_t, int64_t, int64_t>{4, 65, 96, 32}, {4, 128, 1280, 256}, {4, 40, 512, 128}, {4, 33, 80, 80}, {6, 65, 96, 32}, {6, 128, 1280, 256}}) {
+      const auto weight = random_packed_weight(bits, out, in, group);
       const auto packed = nn::Int8Weight::from_exact(weight);
       ASSERT_TRUE(packed) << group;
       const auto x = at::randn({33, in}), before = at::randn({33, out});

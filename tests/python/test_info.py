@@ -41,7 +41,7 @@ def test_command_takes_presets_and_folders(tmp_path: Path) -> None:
         _C.model_info(_C.InfoConfig(model="deepseek"))
 
 
-@pytest.mark.parametrize("bits", ["int8", "int4"])
+@pytest.mark.parametrize("bits", ["int8", "int6", "int4"])
 def test_fewer_bits_are_checked_and_reported(miniature: Path, tmp_path: Path, bits: str) -> None:
     out = tmp_path / bits
     result = CliRunner().invoke(cli, ["convert", "--model", str(miniature), "--out", str(out), "--quantize", bits])
@@ -49,8 +49,8 @@ def test_fewer_bits_are_checked_and_reported(miniature: Path, tmp_path: Path, bi
     assert "read back" in result.output and bits in result.output
     report = _C.convert_model(_C.ConvertConfig(model=str(miniature), out=str(tmp_path / "again"), quantize=bits))
     part = report["stored"][bits]
-    assert part["num_bytes"] < part["num_bytes_original"] / (3 if bits == "int8" else 6)
-    low, high = (0.001, 0.02) if bits == "int8" else (0.02, 0.2)
+    assert part["num_bytes"] < part["num_bytes_original"] / {"int8": 3, "int6": 4.5, "int4": 6}[bits]
+    low, high = {"int8": (0.001, 0.02), "int6": (0.005, 0.05), "int4": (0.02, 0.2)}[bits]
     assert low < part["relative_error"] < high and report["num_checked"] == report["num_tensors"]
     assert json.loads((out / "config.json").read_text(encoding="utf-8"))["name"] == "miniature"
     page = fovea.render("words", width_px=128, height_px=128)

@@ -50,7 +50,7 @@ def test_a_wider_stage_says_the_same(tmp_path: Path) -> None:
     assert again.returncode != 0 and "fewer channels" in again.stderr and not (tmp_path / "never").exists()
 
 
-@pytest.mark.parametrize("steps", [["heads"], ["tokens"], ["heads", "tokens"]])
+@pytest.mark.parametrize("steps", [["layers"], ["heads"], ["tokens"], ["heads", "tokens"]])
 def test_wider_readers_read_the_same(miniature: Path, tmp_path: Path, steps: list[str]) -> None:
     functions, source, out = runpy.run_path(str(SCRIPT)), tmp_path / "whole", tmp_path / "wide"
     shutil.copytree(miniature, source)
@@ -71,6 +71,7 @@ def test_wider_readers_read_the_same(miniature: Path, tmp_path: Path, steps: lis
     assert len(before.ids) == 30 and before.ids == after.ids
     np.testing.assert_allclose(after.probabilities, before.probabilities, rtol=2e-2)  # the second half begins small, not at nothing
     decoder = json.loads((out / "config.json").read_text(encoding="utf-8"))["decoder"]
+    assert json.loads((out / "config.json").read_text(encoding="utf-8"))["encoder"]["compressor"].get("layers", 0) == (1 if "layers" in steps else 0)
     assert decoder["num_key_value_heads"] == (2 if "heads" in steps else 1) and decoder["deepstack_layer"] == (1 if "tokens" in steps else 0)
     again = subprocess.run([sys.executable, SCRIPT, out, tmp_path / "never", steps[-1]], capture_output=True, text=True, check=False)
     assert again.returncode != 0 and f"{steps[-1]}: " in again.stderr and not (tmp_path / "never").exists()

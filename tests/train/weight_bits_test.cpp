@@ -17,7 +17,7 @@ using testing_train::folder_of;
 using testing_train::miniature_run;
 
 TEST(WeightBits, ModuleHasTheMatricesAsTheyAreStored) {
-  for (const int64_t bits : {4, 8}) {
+  for (const int64_t bits : {4, 6, 8}) {
     torch::manual_seed(5);
     std::vector<std::pair<std::string, at::Tensor>> parameters = {
         {"model.decoder.embed_tokens.weight", at::randn({20, 64})}, {"model.a.weight", at::randn({8, 64})},  {"model.b.weight", at::randn({8, 128})},
@@ -74,14 +74,18 @@ TEST(WeightBits, ImpossibleWishesAreNamed) {
   fs::remove_all(run.trainer.out);
 }
 
-TEST(WeightBits, WhatWasTrainedIsStoredWithoutErrorAndResumeIsExact) {
+class StoredBits : public testing::TestWithParam<int64_t> {};
+
+TEST_P(StoredBits, WhatWasTrainedIsStoredWithoutErrorAndResumeIsExact) {
+  const int64_t bits = GetParam();
   at::set_num_threads(1);
   const std::string straight = folder_of("bits"), broken = folder_of("bits_broken"), stored = folder_of("bits_stored");
-  const auto config = [](const std::string& out) {
+  const auto config = [bits](const std::string& out) {
     auto c = miniature_run(out);
     c.trainer.num_steps = 16;
     c.trainer.log_every = 4;
-    c.trainer.optimizer.weight_bits = 4;
+    c.trainer.optimizer.weight_bits = bits;
+    c.trainer.optimizer.weight_four_bits = {"*blocks*"};
     c.trainer.optimizer.weight_group = 64;
     c.trainer.optimizer.weight_bits_from = 0.25;  // begins after step 4, before the interruption
     return c;
@@ -97,9 +101,11 @@ TEST(WeightBits, WhatWasTrainedIsStoredWithoutErrorAndResumeIsExact) {
   }
 
   experiments::ConvertConfig convert;
-  convert.model = straight + "/model", convert.out = stored, convert.quantize = "int4", convert.group = 64;
+  convert.model = straight + "/model", convert.out = stored, convert.quantize = "int" + std::to_string(bits), convert.group = 64, convert.four_bits = {"*blocks*"};
   const Json report = experiments::convert_model(convert);
   EXPECT_EQ(report["mean_relative_error"].get<double>(), 0.0) << report["worst"].dump();
+  EXPECT_TRUE(report["stored"].contains("int4"));
+  EXPECT_EQ(report["stored"].contains("int6"), bits == 6);
   const weights::WeightStore trained(straight + "/model"), written(stored);
   int64_t num_matrices = 0;
   for (const auto& entry : trained.entries()) {
@@ -111,6 +117,8 @@ TEST(WeightBits, WhatWasTrainedIsStoredWithoutErrorAndResumeIsExact) {
   EXPECT_GT(num_matrices, 10);
   for (const auto& folder : {straight, broken, stored}) fs::remove_all(folder);
 }
+
+INSTANTIATE_TEST_SUITE_P(WeightBits, StoredBits, testing::Values(4, 6));
 
 }  // namespace
 }  // namespace fovea

@@ -50,6 +50,41 @@ TEST(Compressors, ShapesAndGradientsAtEveryFactor) {
     }
 }
 
+TEST(Compressors, LayersBeforeTheLastStepBeginAtNothingAndSeeTheWholePage) {
+  torch::manual_seed(2);
+  auto config = config_of("conv", 2);
+  const auto plain = made(config, 24);
+  config.layers = 2;
+  auto layered = made(config, 24);
+  const auto x = at::randn({2, 24, 32, 32});
+  {
+    at::NoGradGuard no_grad;
+    EXPECT_TRUE(at::allclose(layered->forward(x), plain->forward(x), 1e-4, 1e-5));
+    for (auto& p : layered->named_parameters()) p.value().add_(at::randn_like(p.value()) * 0.05);
+    EXPECT_FALSE(at::allclose(layered->forward(x), plain->forward(x), 1e-2, 1e-2));
+    const auto before = layered->forward(x).clone();
+    auto other = x.clone();
+    other[0][3][1][6] += 5;
+    const auto changed = (layered->forward(other) - before).abs().sum(1);
+    EXPECT_GT(changed[0].min().item<float>(), 0) << "attention is over the whole page";
+    EXPECT_LT(changed[1].max().item<float>(), 1e-4) << "and over no other";
+  }
+  layered->forward(x).pow(2).sum().backward();
+  for (const auto& p : layered->named_parameters()) EXPECT_TRUE(p.value().grad().defined() && p.value().grad().abs().sum().item<float>() > 0) << p.key();
+}
+
+TEST(Compressors, LayersWhereTheyCannotBeAreRefused) {
+  EncoderConfig config;
+  config.compressor.layers = 1;
+  EXPECT_NO_THROW(validate(config));
+  config.compressor.channels = {500, 1024};
+  EXPECT_THROW(validate(config), ConfigError);  // no heads of 64
+  config.compressor.channels = {1024};
+  EXPECT_THROW(validate(config), ConfigError);  // no step before the last
+  config.compressor = {.kind = "mean", .channels = {512, 1024}, .layers = 1};
+  EXPECT_THROW(validate(config), ConfigError);
+}
+
 TEST(Compressors, ShuffleSeesThePatchesOfItsCellAlone) {
   auto compressor = made(config_of("shuffle", 2), 8);
   at::NoGradGuard no_grad;

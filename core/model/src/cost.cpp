@@ -39,7 +39,10 @@ double compressor_flops(const vision::CompressorConfig& c, double patches, doubl
   const double factor = double(int64_t(1) << (2 * c.channels.size())), tokens = patches / factor, out = double(c.channels.back());
   if (c.kind == "conv") {
     double sum = 0, rows = patches;
-    for (int64_t width : c.channels) rows /= 4, sum += linear(rows, 9 * in, double(width)), in = double(width);
+    for (size_t i = 0; i < c.channels.size(); ++i) {
+      if (i + 1 == c.channels.size()) sum += double(c.layers) * block(rows, rows, in, 2 * in);
+      rows /= 4, sum += linear(rows, 9 * in, double(c.channels[i])), in = double(c.channels[i]);
+    }
     return sum;
   }
   if (c.kind == "shuffle") return linear(tokens, in * factor, out);

@@ -168,8 +168,8 @@ QuantizedTokens quantize(const VisionTokens& tokens, const std::string& kind) {
     out.num_bytes = int64_t(q.values.nbytes() + q.scale.nbytes());
   } else if (kind == "int4") {
     if (original.size(1) % 2 != 0) throw ConfigError("[quantize] int4 needs an even width, got " + std::to_string(original.size(1)));
-    const auto q = weights::quantize_int4(original);
-    stored = weights::dequantize_int4(q.values, q.scale, original.sizes());
+    const auto q = weights::quantize_packed(original, 4);
+    stored = weights::dequantize_packed(q.values, q.scale, original.sizes());
     out.num_bytes = int64_t(q.values.nbytes() + q.scale.nbytes());
   } else if (kind == "binary") {
     const auto scale = original.abs().mean(1, /*keepdim=*/true).to(at::kHalf);

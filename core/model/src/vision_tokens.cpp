@@ -46,10 +46,10 @@ VisionTokens load_vision_tokens(const std::string& path) {
     const auto scale = file.tensor("sequence.scale");
     const int64_t columns = stored.scalar_type() == at::kChar ? stored.size(1) : 2 * stored.size(1);
     const std::vector<int64_t> expected = stored.scalar_type() == at::kChar ? std::vector<int64_t>{stored.size(0)}
-                                                                             : std::vector<int64_t>{stored.size(0), weights::num_int4_groups(columns)};
+                                                                             : std::vector<int64_t>{stored.size(0), weights::num_scales(columns)};
     if (!scale.is_floating_point() || scale.sizes() != at::IntArrayRef(expected)) throw bad();
     tokens.sequence = stored.scalar_type() == at::kChar ? weights::dequantize_int8(stored, scale)
-                                                        : weights::dequantize_int4(stored, scale, {stored.size(0), columns});
+                                                        : weights::dequantize_packed(stored, scale, {stored.size(0), columns});
   } else if (stored.is_floating_point()) {
     tokens.sequence = stored.clone();
   } else {

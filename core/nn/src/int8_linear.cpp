@@ -115,16 +115,17 @@ std::pair<at::Tensor, at::Tensor> whole_numbers(const at::Tensor& weight, int64_
   return {values.view(weight.sizes()), scales.squeeze(2)};
 }
 
-// As weights are stored: 8 bits with a scale a row, or 4 with a scale for each group of columns, where groups are whole.
+// As weights are stored: 8 bits with a scale a row, or 6 or 4 with a scale for each group of columns, where groups are whole.
 std::pair<at::Tensor, at::Tensor> stored_form(const at::Tensor& weight) {
   const int64_t in = weight.size(1);
   if (auto found = whole_numbers(weight, in, {127}); found.first.defined()) return found;
+  const std::initializer_list<double> levels = {8, 7, 32, 31};  // the largest magnitudes of 4 and 6 bits
   const auto some = weight.narrow(0, 0, std::min<int64_t>(4, weight.size(0)));  // tells the right group from the others at little cost
-  const auto in_four_bits = [&](int64_t group) {
-    return in % group == 0 && whole_numbers(some, group, {8, 7}).first.defined() ? whole_numbers(weight, group, {8, 7}) : std::pair<at::Tensor, at::Tensor>{};
+  const auto in_groups = [&](int64_t group) {
+    return in % group == 0 && whole_numbers(some, group, levels).first.defined() ? whole_numbers(weight, group, levels) : std::pair<at::Tensor, at::Tensor>{};
   };
-  auto found = in_four_bits(in);
-  for (int64_t group = 32768; group >= 32 && !found.first.defined(); group /= 2) found = in_four_bits(group);
+  auto found = in_groups(in);
+  for (int64_t group = 32768; group >= 32 && !found.first.defined(); group /= 2) found = in_groups(group);
   return found;
 }
 

@@ -37,9 +37,9 @@ static bool goes_to_muon(const std::string& name, const at::Tensor& p) {
 }
 
 void check_optimizer(const OptimizerConfig& config) {
-  if (config.weight_bits != 0 && config.weight_bits != 4 && config.weight_bits != 8)
-    throw ConfigError("[train] optimizer.weight_bits must be 0, 4 or 8, got " + std::to_string(config.weight_bits));
-  weights::check_int4_group(config.weight_group, "[train] optimizer.weight_group");
+  if (config.weight_bits != 0 && config.weight_bits != 4 && config.weight_bits != 6 && config.weight_bits != 8)
+    throw ConfigError("[train] optimizer.weight_bits must be 0, 4, 6 or 8, got " + std::to_string(config.weight_bits));
+  weights::check_group(config.weight_group, "[train] optimizer.weight_group");
 }
 
 /// Buffers that stay where they are, and the launches between them.
@@ -170,9 +170,9 @@ void FlatOptimizer::add_rounded_range(const Place& place) {
   int64_t rows = place.shape[0], columns = 1;
   for (size_t i = 1; i < place.shape.size(); ++i) columns *= place.shape[i];
   if (rows * columns == 0) return;
-  const int64_t bits = weights::matches_any(place.name, config_.weight_eight_bits) ? 8 : weights::stored_bits(config_.weight_bits, columns);
+  const int64_t bits = weights::stored_bits(weights::named_bits(config_.weight_bits, place.name, config_.weight_eight_bits, config_.weight_four_bits), columns);
   // Rows of whole groups are as good as more rows of one group.
-  if (bits == 4 && columns % config_.weight_group == 0) rows *= columns / config_.weight_group, columns = config_.weight_group;
+  if (bits < 8 && columns % config_.weight_group == 0) rows *= columns / config_.weight_group, columns = config_.weight_group;
   if (!rounded_ranges_.empty()) {
     auto& last = rounded_ranges_.back();
     if (last.columns == columns && last.bits == bits && last.offset + last.rows * last.columns == place.offset) {

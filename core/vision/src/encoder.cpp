@@ -19,6 +19,8 @@ void validate(const EncoderConfig& c) {
   require(c.sam.stem != "conv" || c.sam.stem_widths.size() == 2, "sam.stem_widths must have two entries for a conv stem");
   require(c.sam.stem != "conv" || c.sam.patch_px == 16, "sam.patch_px must be 16 for a conv stem");
   require(c.compressor.channels.empty() == (c.compressor.kind == "none"), "compressor.channels must have an entry a step of 4, and none for kind none");
+  require(c.compressor.layers == 0 || (c.compressor.kind == "conv" && c.compressor.channels.size() > 1 && c.compressor.channels[c.compressor.channels.size() - 2] % 64 == 0),
+          "compressor.layers must be 0, or the kind conv with two steps or more and the channels before the last a multiple of 64");
   for (int64_t layer : c.sam.global_layers)
     require(layer < c.sam.depth, "sam.global_layers must be below sam.depth, got " + std::to_string(layer));
   if (!problems.empty()) fovea::detail::throw_problems("EncoderConfig", problems);

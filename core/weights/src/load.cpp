@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kMaxNamesShown = 20;
 constexpr std::string_view kAlwaysIgnored = "model.vision_model.embeddings.position_ids";
 
-enum class Form { kPlain, kInt8, kInt4 };
+enum class Form { kPlain, kInt8, kPacked };
 
 void append_problems(std::string& message, const char* kind, const std::vector<std::string>& lines) {
   if (lines.empty()) return;
@@ -50,11 +50,11 @@ std::string misfit(const torch::Tensor& target, const TensorEntry& stored, const
     if (at::IntArrayRef(stored.shape) != shape) return want(shape_to_string(shape) + " in 8 bits");
   } else {
     const int64_t columns = target.size(0) == 0 ? 0 : target.numel() / target.size(0);
-    const std::vector<int64_t> packed = {target.size(0), columns / 2};
-    if (columns % 2 != 0 || stored.shape != packed)
-      return want(shape_to_string(packed) + " for " + shape_to_string(shape) + " in 4 bits");
-    const bool fits = scale->shape.size() == 2 && int4_group_of(columns, scale->shape[1]) != 0;
-    scale_shape.push_back(fits ? scale->shape[1] : num_int4_groups(columns));
+    const bool two = stored.shape.size() == 2 && stored.shape[0] == target.size(0);
+    if (!two || packed_bits(columns, stored.shape[1]) == 0)
+      return want(shape_to_string({target.size(0), columns / 2}) + " for " + shape_to_string(shape) + " in 4 bits or " + shape_to_string({target.size(0), 3 * columns / 4}) + " in 6");
+    const bool fits = scale->shape.size() == 2 && group_of(columns, scale->shape[1]) != 0;
+    scale_shape.push_back(fits ? scale->shape[1] : num_scales(columns));
   }
   if (!scale_is_float || scale->shape != scale_shape)
     return "scale must be F16 or F32 " + shape_to_string(scale_shape) + ", got " + describe(*scale);
@@ -107,7 +107,7 @@ LoadReport load_weights(const NamedTensors& targets, const WeightStore& store, c
     const TensorEntry* scale = nullptr;
     if ((stored.dtype == torch::kInt8 || stored.dtype == torch::kUInt8) && target.defined() &&
         torch::isFloatingType(target.scalar_type()) && store.contains(scale_name) && !wanted.count(scale_name)) {
-      form = stored.dtype == torch::kInt8 ? Form::kInt8 : Form::kInt4;
+      form = stored.dtype == torch::kInt8 ? Form::kInt8 : Form::kPacked;
       scale = &store.entry(scale_name);
       used.insert(scale_name);
     }
@@ -143,7 +143,7 @@ LoadReport load_weights(const NamedTensors& targets, const WeightStore& store, c
     } else {
       const auto values = store.tensor(*name).to(target.device());
       const auto scale = store.tensor(*name + ".scale").to(target.device());
-      target.copy_(form == Form::kInt8 ? dequantize_int8(values, scale) : dequantize_int4(values, scale, target.sizes()));
+      target.copy_(form == Form::kInt8 ? dequantize_int8(values, scale) : dequantize_packed(values, scale, target.sizes()));
       store.release(*name + ".scale");
       store.release(*name);
       ++report.num_dequantized;

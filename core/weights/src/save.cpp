@@ -26,6 +26,11 @@ bool matches_any(const std::string& name, const std::vector<std::string>& patter
   return false;
 }
 
+int64_t named_bits(int64_t bits, const std::string& name, const std::vector<std::string>& eight, const std::vector<std::string>& four) {
+  if (matches_any(name, eight)) return 8;
+  return bits == 6 && matches_any(name, four) ? 4 : bits;
+}
+
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -47,8 +52,8 @@ struct Part {
 struct Plan {
   std::string name;
   torch::Tensor source;
-  Quantize quantize;
-  int64_t int4_group;
+  int64_t bits;  ///< 0: not quantised
+  int64_t group;
   std::vector<Part> parts;
 };
 
@@ -56,20 +61,22 @@ struct Plan {
   throw WeightsError("[save_weights] tensor " + name + " " + what);
 }
 
+int64_t bits_of(Quantize quantize) { return quantize == Quantize::kInt8 ? 8 : quantize == Quantize::kInt6 ? 6 : quantize == Quantize::kInt4 ? 4 : 0; }
+
 Plan make_plan(const std::string& name, const torch::Tensor& source, const SaveOptions& options) {
   if (!source.defined()) fail(name, "must be defined");
   if (name.empty() || name == "__metadata__") fail("'" + name + "'", "must have another name");
-  Plan plan{name, source, Quantize::kNone, options.int4_group, {}};
+  Plan plan{name, source, 0, options.group, {}};
   const bool floating = torch::isFloatingType(source.scalar_type());
   const auto shape = source.sizes().vec();
-  if (floating && source.dim() >= 2 && !matches_any(name, options.keep_names)) plan.quantize = options.quantize;
+  if (floating && source.dim() >= 2 && !matches_any(name, options.keep_names)) plan.bits = bits_of(options.quantize);
   const int64_t rows = source.dim() ? source.size(0) : 0, columns = rows ? source.numel() / rows : 0;
-  if (plan.quantize == Quantize::kInt4 && (stored_bits(4, columns) == 8 || matches_any(name, options.eight_bit_names))) plan.quantize = Quantize::kInt8;
-  if (plan.quantize == Quantize::kInt8) {
+  if (plan.bits > 0) plan.bits = stored_bits(named_bits(plan.bits, name, options.eight_bit_names, options.four_bit_names), columns);
+  if (plan.bits == 8) {
     plan.parts = {{name, torch::kInt8, shape}, {name + ".scale", torch::kFloat32, {rows}}};
-  } else if (plan.quantize == Quantize::kInt4) {
-    plan.parts = {{name, torch::kUInt8, {rows, columns / 2}},
-                  {name + ".scale", torch::kFloat16, {rows, num_int4_groups(columns, options.int4_group)}}};
+  } else if (plan.bits > 0) {
+    plan.parts = {{name, torch::kUInt8, {rows, columns * plan.bits / 8}},
+                  {name + ".scale", torch::kFloat16, {rows, num_scales(columns, options.group)}}};
   } else {
     plan.parts = {{name, floating ? options.dtype.value_or(source.scalar_type()) : source.scalar_type(), shape}};
   }
@@ -84,7 +91,7 @@ std::vector<Plan> make_plans(const NamedTensors& tensors, const SaveOptions& opt
       *options.dtype != torch::kBFloat16)
     throw ConfigError(std::string("[save_weights] dtype must be float32, float16 or bfloat16, got ") +
                       c10::toString(*options.dtype));
-  if (options.quantize == Quantize::kInt4) check_int4_group(options.int4_group, "[save_weights] int4_group");
+  if (options.quantize == Quantize::kInt4 || options.quantize == Quantize::kInt6) check_group(options.group, "[save_weights] group");
   if (options.max_shard_bytes < 1)
     throw ConfigError("[save_weights] max_shard_bytes must be at least 1, got " + std::to_string(options.max_shard_bytes));
   std::vector<Plan> plans;
@@ -102,7 +109,7 @@ std::vector<torch::Tensor> convert(const Plan& plan) {
   torch::NoGradGuard no_grad;
   const auto source = plan.source.detach().to(torch::kCPU);
   std::vector<torch::Tensor> out;
-  if (plan.quantize == Quantize::kNone) {
+  if (plan.bits == 0) {
     out = {source.to(plan.parts[0].dtype).contiguous()};
     if (plan.parts[0].dtype == torch::kFloat16 && source.scalar_type() != torch::kFloat16 &&
         !torch::isfinite(out[0]).equal(torch::isfinite(source)))
@@ -111,7 +118,7 @@ std::vector<torch::Tensor> convert(const Plan& plan) {
     return out;
   }
   if (!torch::isfinite(source).all().item<bool>()) fail(plan.name, "must be finite to be quantised, got NaN or infinity");
-  const auto quantized = plan.quantize == Quantize::kInt8 ? quantize_int8(source) : quantize_int4(source, plan.int4_group);
+  const auto quantized = plan.bits == 8 ? quantize_int8(source) : quantize_packed(source, plan.bits, plan.group);
   if (!torch::isfinite(quantized.scale).all().item<bool>())
     fail(plan.name, "must be small enough for its scale to be stored, got " + std::to_string(source.abs().max().item<double>()));
   return {quantized.values.contiguous(), quantized.scale.contiguous()};
@@ -272,13 +279,14 @@ std::vector<QuantizationError> quantization_report(const NamedTensors& tensors, 
     const auto parts = convert(plan);
     QuantizationError row;
     row.name = plan.name;
+    row.bits = plan.bits;
     row.stored_dtype = safetensors_dtype_name(plan.parts[0].dtype);
     row.num_bytes_original = int64_t(plan.source.nbytes());
     for (const auto& part : plan.parts) row.num_bytes_stored += part.num_bytes();
     const auto original = plan.source.detach().to(torch::kCPU).to(torch::kFloat64);
     torch::Tensor restored = parts[0];
-    if (plan.quantize == Quantize::kInt8) restored = dequantize_int8(parts[0], parts[1]);
-    if (plan.quantize == Quantize::kInt4) restored = dequantize_int4(parts[0], parts[1], original.sizes());
+    if (plan.bits == 8) restored = dequantize_int8(parts[0], parts[1]);
+    else if (plan.bits > 0) restored = dequantize_packed(parts[0], parts[1], original.sizes());
     const double norm = original.norm().item<double>();
     const double gap = (restored.to(torch::kFloat64) - original).norm().item<double>();
     row.relative_error = norm > 0 ? gap / norm : 0.0;

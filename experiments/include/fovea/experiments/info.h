@@ -24,7 +24,7 @@ struct InfoConfig {
   }
 };
 
-/// {name, num_tensors, num_parameters, stride_px, config, tree: [{name, num_tensors, num_parameters}], weights: {dtype, num_bytes, num_bytes_int8, num_bytes_int4,
+/// {name, num_tensors, num_parameters, stride_px, config, tree: [{name, num_tensors, num_parameters}], weights: {dtype, num_bytes, num_bytes_int8, num_bytes_int6, num_bytes_int4,
 ///  num_bytes_stored (of a folder)}, modes: [{mode, num_tiles, num_vision_tokens, num_decoder_positions, cache_bytes, activation_bytes, total_bytes}], tensors:
 /// [{name, shape}]}. Modules are built on the meta device.
 /// cache_bytes       keys and values of the page, its prompt left out, and max_new_tokens of text (at most the decoder's positions)

@@ -49,10 +49,11 @@ struct OptimizerConfig {
   std::string matrices = "muon";   ///< what trains matrices: muon | adamw (as the rest, without weight decay)
   double adam_beta1 = 0.9, adam_beta2 = 0.95, adam_eps = 1e-8;
   double clip_norm = 1.0;
-  int64_t weight_bits = 0;         ///< 8 or 4: forwards and backwards compute with the model's matrices as storing them in so many bits makes them; the float32 masters
+  int64_t weight_bits = 0;         ///< 8, 6 or 4: forwards and backwards compute with the model's matrices as storing them in so many bits makes them; the float32 masters
                                    ///< take the gradients as they are (straight through: Bengio et al. 2013, arXiv 1308.3432). 0: off
-  int64_t weight_group = 128;      ///< weight_bits = 4: columns that share a scale (weights/quantize.h); fovea convert wants the same
-  std::vector<std::string> weight_eight_bits = {"*conv_stem*"};  ///< weight_bits = 4: shell patterns of tensors that take 8 all the same; fovea convert wants the same
+  int64_t weight_group = 128;      ///< weight_bits = 4 or 6: columns that share a scale (weights/quantize.h); fovea convert wants the same
+  std::vector<std::string> weight_eight_bits = {"*conv_stem*"};  ///< weight_bits = 4 or 6: shell patterns of tensors that take 8 all the same; fovea convert wants the same
+  std::vector<std::string> weight_four_bits = {};  ///< weight_bits = 6: shell patterns of tensors that take 4
   double weight_bits_from = 0;     ///< progress at which that begins
   std::string reduce_dtype = "float32";  ///< several processes: arithmetic in which their gradients are summed; bfloat16 sends half of the bytes
   bool shard = false;              ///< several processes: each keeps the optimiser's state of its share of the parameters, updates that share and gets the others' from them
@@ -70,9 +71,10 @@ struct OptimizerConfig {
     v.field("adam_beta2", adam_beta2, "second moment of AdamW", {.min = 0, .max = 1});
     v.field("adam_eps", adam_eps, "epsilon of AdamW", {.min = 0});
     v.field("clip_norm", clip_norm, "gradient norm is clipped here, 0 never", {.min = 0});
-    v.field("weight_bits", weight_bits, "8 or 4: train with the model's matrices as they are stored in so many bits, 0 off", {.min = 0, .max = 8});
-    v.field("weight_group", weight_group, "weight_bits = 4: columns that share a scale, a power of two", {.min = 32, .max = 65536});
-    v.field("weight_eight_bits", weight_eight_bits, "weight_bits = 4: shell patterns of tensors that take 8 bits");
+    v.field("weight_bits", weight_bits, "8, 6 or 4: train with the model's matrices as they are stored in so many bits, 0 off", {.min = 0, .max = 8});
+    v.field("weight_group", weight_group, "weight_bits = 4 or 6: columns that share a scale, a power of two", {.min = 32, .max = 65536});
+    v.field("weight_eight_bits", weight_eight_bits, "weight_bits = 4 or 6: shell patterns of tensors that take 8 bits");
+    v.field("weight_four_bits", weight_four_bits, "weight_bits = 6: shell patterns of tensors that take 4 bits");
     v.field("weight_bits_from", weight_bits_from, "progress at which training with weight_bits begins", {.min = 0, .max = 1});
     v.field("reduce_dtype", reduce_dtype, "several processes: arithmetic of the sum of their gradients", {.choices = {"float32", "bfloat16"}});
     v.field("shard", shard, "several processes: share the optimiser's state and its work");

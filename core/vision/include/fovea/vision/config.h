@@ -61,6 +61,7 @@ struct CompressorConfig {
   std::string activation = "none";  ///< between the convolutions: none | gelu
   bool bias = false;
   int64_t depth = 2;             ///< queries: layers of cross-attention
+  int64_t layers = 0;            ///< conv: layers of attention and MLP over the grid before the last step, in heads of 64
 
   template <class V> void visit_fields(V& v) {
     v.field("kind", kind, "how patches become tokens", {.choices = compressor_kinds()});
@@ -68,6 +69,7 @@ struct CompressorConfig {
     v.field("activation", activation, "conv: between the steps", {.choices = {"none", "gelu"}});
     v.field("bias", bias, "biases of the projections");
     v.field("depth", depth, "queries: layers of cross-attention", {.min = 1});
+    v.field("layers", layers, "conv: layers of attention and MLP before the last step", {.min = 0});
   }
 };
 

@@ -1,12 +1,14 @@
 // From a store into a model's tensors.
 //
 // Note: Quantised tensors
-// A floating tensor NAME of shape [R, ...] (C elements a row) may be stored in 8 or 4 bits, with its scales beside it:
+// A floating tensor NAME of shape [R, ...] (C elements a row) may be stored in 8, 6 or 4 bits, with its scales beside it:
 //   8 bits  NAME I8 [R, ...], NAME.scale F32 or F16 [R]:               value = NAME * scale[row]
-//   4 bits  NAME U8 [R, C/2], NAME.scale F16 or F32 [R, ceil(C/G)]:    value = (nibble - 8) * scale[row, column / G]
-// G, the columns that share a scale, is a power of two from 32 on (that where nothing else was asked for); it follows from the shapes (quantize.h: int4_group_of).
-// The low nibble of byte j is column 2j, the high one column 2j + 1, columns counted over the flattened rest of the shape.
-// Scales may be negative. Readers tell the three forms (plain, 8, 4 bits) apart by the stored dtype alone.
+//   6 bits  NAME U8 [R, 3C/4], NAME.scale F16 or F32 [R, ceil(C/G)]:   value = (number - 32) * scale[row, column / G]
+//   4 bits  NAME U8 [R, C/2], NAME.scale F16 or F32 [R, ceil(C/G)]:    value = (number - 8) * scale[row, column / G]
+// G, the columns that share a scale, is a power of two from 32 on (that where nothing else was asked for); it follows from the shapes (quantize.h: group_of).
+// Numbers follow each other from the lowest bit of a row's first byte on: in 4 bits the low half of byte j is column 2j, the high half column 2j + 1; in 6 bits three bytes hold
+// columns 4j to 4j + 3, columns counted over the flattened rest of the shape.
+// Scales may be negative. Readers tell the forms apart by the stored dtype (plain, I8, U8) and 4 from 6 bits by the bytes of a row.
 #pragma once
 #include <string>
 #include <utility>
@@ -27,7 +29,7 @@ struct LoadOptions {
 
 struct LoadReport {
   int64_t num_loaded = 0;              ///< targets written
-  int64_t num_dequantized = 0;         ///< of these, from 8 or 4 bits
+  int64_t num_dequantized = 0;         ///< of these, from 8, 6 or 4 bits
   std::vector<std::string> left_over;  ///< stored tensors that allow_unexpected_prefix let pass
 };
 

@@ -9,19 +9,21 @@
 
 namespace fovea::weights {
 
-enum class Quantize { kNone, kInt8, kInt4 };
+enum class Quantize { kNone, kInt8, kInt6, kInt4 };
 
 struct SaveOptions {
   /// Largest file, header included, in bytes; a tensor larger than that gets a file of its own.
   int64_t max_shard_bytes = 15 * 1024 * 1024 + 512 * 1024;
   /// kFloat32, kBFloat16 or kFloat16 for the floating tensors that are not quantised; nullopt keeps each one's own.
   std::optional<torch::ScalarType> dtype = std::nullopt;
-  /// Applies to floating tensors of two dimensions and more. (4 bits need an even row size; 8 are used otherwise.)
+  /// Applies to floating tensors of two dimensions and more. (A row must fill its bytes: 4 bits need an even size, 6 a multiple of 4; 8 are used otherwise.)
   Quantize quantize = Quantize::kNone;
-  /// 4 bits: columns that share a scale, a power of two from 32 to 65536.
-  int64_t int4_group = 32;
-  /// 4 bits: names or shell patterns of tensors that take 8 all the same.
+  /// 4 and 6 bits: columns that share a scale, a power of two from 32 to 65536.
+  int64_t group = 32;
+  /// 4 and 6 bits: names or shell patterns of tensors that take 8 all the same.
   std::vector<std::string> eight_bit_names = {};
+  /// 6 bits: names or shell patterns of tensors that take 4 all the same.
+  std::vector<std::string> four_bit_names = {};
   /// Names, or shell patterns such as "decoder.norm*", of tensors that are not quantised.
   std::vector<std::string> keep_names = {};
   /// Goes into every file's __metadata__, beside format=pt.
@@ -30,6 +32,8 @@ struct SaveOptions {
 
 /// Whether the name is one of the patterns or fits one.
 bool matches_any(const std::string& name, const std::vector<std::string>& patterns);
+/// What a tensor takes where `bits` (8, 6 or 4) are asked for: 8 if its name is among `eight`, 4 if 6 are asked for and it is among `four`.
+int64_t named_bits(int64_t bits, const std::string& name, const std::vector<std::string>& eight, const std::vector<std::string>& four);
 
 struct SavedFile {
   std::string name;  ///< within the folder
@@ -51,7 +55,8 @@ SaveReport save_weights(const std::string& folder, const NamedTensors& tensors, 
 
 struct QuantizationError {
   std::string name;
-  std::string stored_dtype;       ///< "I8", "U8" (4 bits), "BF16", ...
+  int64_t bits = 0;               ///< 8, 6 or 4; 0 where it is not quantised
+  std::string stored_dtype;       ///< "I8", "U8" (4 or 6 bits), "BF16", ...
   double relative_error = 0;      ///< |stored - original| / |original| (2-norms); 0 for a tensor of zeros
   int64_t num_bytes_original = 0;
   int64_t num_bytes_stored = 0;   ///< scales included
