@@ -1199,8 +1199,10 @@ class CompressorConfig:
     'biases of the projections'
     depth: int
     'queries: layers of cross-attention'
+    layers: int
+    'conv: layers of attention and MLP before the last step'
 
-    def __init__(self, *, kind: typing.Any=..., channels: collections.abc.Sequence[int] | int=..., activation: typing.Any=..., bias: bool=..., depth: int=...) -> None: ...
+    def __init__(self, *, kind: typing.Any=..., channels: collections.abc.Sequence[int] | int=..., activation: typing.Any=..., bias: bool=..., depth: int=..., layers: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -1843,17 +1845,19 @@ class ConvertConfig:
     adapters: str
     'folder of low-rank adapters to merge in'
     quantize: str
-    '8 or 4 bits for matrices'
+    '8, 6 or 4 bits for matrices'
     group: int
-    'int4: columns that share a scale, a power of two'
+    'int6, int4: columns that share a scale, a power of two'
     eight_bits: list[str]
-    'int4: shell patterns of tensors that take 8 bits'
+    'int6, int4: shell patterns of tensors that take 8 bits'
+    four_bits: list[str]
+    'int6: shell patterns of tensors that take 4 bits'
     dtype: str
     'type of what is not quantised'
     max_shard_mib: float
     'largest file in MiB'
 
-    def __init__(self, *, model: typing.Any=..., out: typing.Any=..., adapters: typing.Any=..., quantize: typing.Any=..., group: int=..., eight_bits: collections.abc.Sequence[typing.Any] | str=..., dtype: typing.Any=..., max_shard_mib: float=...) -> None: ...
+    def __init__(self, *, model: typing.Any=..., out: typing.Any=..., adapters: typing.Any=..., quantize: typing.Any=..., group: int=..., eight_bits: collections.abc.Sequence[typing.Any] | str=..., four_bits: collections.abc.Sequence[typing.Any] | str=..., dtype: typing.Any=..., max_shard_mib: float=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2355,11 +2359,13 @@ class OptimizerConfig:
     clip_norm: float
     'gradient norm is clipped here, 0 never'
     weight_bits: int
-    "8 or 4: train with the model's matrices as they are stored in so many bits, 0 off"
+    "8, 6 or 4: train with the model's matrices as they are stored in so many bits, 0 off"
     weight_group: int
-    'weight_bits = 4: columns that share a scale, a power of two'
+    'weight_bits = 4 or 6: columns that share a scale, a power of two'
     weight_eight_bits: list[str]
-    'weight_bits = 4: shell patterns of tensors that take 8 bits'
+    'weight_bits = 4 or 6: shell patterns of tensors that take 8 bits'
+    weight_four_bits: list[str]
+    'weight_bits = 6: shell patterns of tensors that take 4 bits'
     weight_bits_from: float
     'progress at which training with weight_bits begins'
     reduce_dtype: str
@@ -2369,7 +2375,7 @@ class OptimizerConfig:
     cuda_graph: bool
     "on a GPU: record Muon's products once and play them back"
 
-    def __init__(self, *, learning_rate: float=..., warmup_steps: int=..., decay_share: float=..., final_rate_share: float=..., muon_momentum: float=..., muon_weight_decay: float=..., matrices: typing.Any=..., adam_beta1: float=..., adam_beta2: float=..., adam_eps: float=..., clip_norm: float=..., weight_bits: int=..., weight_group: int=..., weight_eight_bits: collections.abc.Sequence[typing.Any] | str=..., weight_bits_from: float=..., reduce_dtype: typing.Any=..., shard: bool=..., cuda_graph: bool=...) -> None: ...
+    def __init__(self, *, learning_rate: float=..., warmup_steps: int=..., decay_share: float=..., final_rate_share: float=..., muon_momentum: float=..., muon_weight_decay: float=..., matrices: typing.Any=..., adam_beta1: float=..., adam_beta2: float=..., adam_eps: float=..., clip_norm: float=..., weight_bits: int=..., weight_group: int=..., weight_eight_bits: collections.abc.Sequence[typing.Any] | str=..., weight_four_bits: collections.abc.Sequence[typing.Any] | str=..., weight_bits_from: float=..., reduce_dtype: typing.Any=..., shard: bool=..., cuda_graph: bool=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 

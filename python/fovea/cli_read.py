@@ -87,7 +87,7 @@ def info(ctx: click.Context, name: str | None, **values: Any) -> None:
 @cli.command(cls=_Schema, config_name="ConvertConfig")
 @click.pass_context
 def convert(ctx: click.Context, **values: Any) -> None:
-    """A model folder in other arithmetic: int8 or int4 (a scale each --group columns) for the matrices, with the error that it makes."""
+    """A model folder in other arithmetic: int8, int6 or int4 (a scale each --group columns) for the matrices, with the error that it makes."""
     from fovea import _C
 
     config = _C.ConvertConfig()
