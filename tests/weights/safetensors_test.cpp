@@ -297,24 +297,25 @@ TEST_F(Weights, QuantisedTensorsComeBackWithinTheirError) {
 
 TEST_F(Weights, GroupsOfAnyPowerOfTwo) {
   const auto wide = torch::randn({6, 384}), ragged = torch::randn({5, 7, 28}), narrow = torch::randn({4, 12});  // 196 columns: no multiple of a group
-  for (const int64_t bits : {4, 6})
-  for (const int64_t group : {32, 64, 128, 256, 65536}) {
-    save_weights(folder(), {{"wide", wide}, {"ragged", ragged}, {"narrow", narrow}}, {.quantize = in_bits(bits), .group = group});
-    const WeightStore store(folder());
-    EXPECT_EQ(store.entry("wide.scale").shape, (std::vector<int64_t>{6, (384 + group - 1) / group}));
-    EXPECT_EQ(store.entry("ragged.scale").shape, (std::vector<int64_t>{5, (196 + group - 1) / group}));
-    EXPECT_EQ(store.entry("narrow.scale").shape, (std::vector<int64_t>{4, 1}));
-    for (const auto& [name, original] : NamedTensors{{"wide", wide}, {"ragged", ragged}, {"narrow", narrow}}) {
-      const auto back = torch::full_like(original, 9);
-      load_weights({{name, back}}, store, {.allow_unexpected_prefix = {""}});
-      EXPECT_LT(relative_error(back, original), bits == 4 ? 0.13 : 0.032) << name << " " << group;
-      // Each row again by hand: the number of column c with the scale of group c / group.
-      const auto packed = store.tensor(name), scale = store.tensor(name + ".scale").to(torch::kFloat32);
-      const int64_t columns = original.numel() / original.size(0), last = columns - 1;
-      for (const int64_t c : {int64_t(0), std::min(group, last), last}) {
-        int64_t number = 0;
-        for (int64_t k = 0; k < bits; ++k) number |= (packed[2][(bits * c + k) / 8].item<int64_t>() >> ((bits * c + k) % 8) & 1) << k;
-        EXPECT_EQ(back.reshape({-1, columns})[2][c].item<float>(), float(number - (1 << (bits - 1))) * scale[2][c / group].item<float>()) << name << " " << group << " " << c;
+  for (const int64_t bits : {4, 6}) {
+    for (const int64_t group : {32, 64, 128, 256, 65536}) {
+      save_weights(folder(), {{"wide", wide}, {"ragged", ragged}, {"narrow", narrow}}, {.quantize = in_bits(bits), .group = group});
+      const WeightStore store(folder());
+      EXPECT_EQ(store.entry("wide.scale").shape, (std::vector<int64_t>{6, (384 + group - 1) / group}));
+      EXPECT_EQ(store.entry("ragged.scale").shape, (std::vector<int64_t>{5, (196 + group - 1) / group}));
+      EXPECT_EQ(store.entry("narrow.scale").shape, (std::vector<int64_t>{4, 1}));
+      for (const auto& [name, original] : NamedTensors{{"wide", wide}, {"ragged", ragged}, {"narrow", narrow}}) {
+        const auto back = torch::full_like(original, 9);
+        load_weights({{name, back}}, store, {.allow_unexpected_prefix = {""}});
+        EXPECT_LT(relative_error(back, original), bits == 4 ? 0.13 : 0.032) << name << " " << group;
+        // Each row again by hand: the number of column c with the scale of group c / group.
+        const auto packed = store.tensor(name), scale = store.tensor(name + ".scale").to(torch::kFloat32);
+        const int64_t columns = original.numel() / original.size(0), last = columns - 1;
+        for (const int64_t c : {int64_t(0), std::min(group, last), last}) {
+          int64_t number = 0;
+          for (int64_t k = 0; k < bits; ++k) number |= (packed[2][(bits * c + k) / 8].item<int64_t>() >> ((bits * c + k) % 8) & 1) << k;
+          EXPECT_EQ(back.reshape({-1, columns})[2][c].item<float>(), float(number - (1 << (bits - 1))) * scale[2][c / group].item<float>()) << name << " " << group << " " << c;
+        }
       }
     }
   }
