@@ -6,7 +6,7 @@ MODEL is a folder of float32 weights (`fovea convert --quantize none --dtype flo
 compressor  The last stage as wide as the global tower. MODEL's compressor ends in fewer channels c than the tower has (w): W = input_proj [w, c] leads from one to the other, and the projector
             reads both towers, P = [P1, P2] with P2 [D, c]. The last convolution becomes W K, W b, so that no input_proj is needed, and the projector [P1, P2 W+], where W+ is the pseudo-inverse
             of W (of full column rank, so W+ W = 1).
-layers      COUNT layers of attention and MLP before the compressor's last step (encoder.compressor.layers), whose outputs begin at nothing.
+layers      COUNT layers of attention and MLP more before the compressor's last step (encoder.compressor.layers), whose outputs begin at nothing.
 heads       As many key and value heads as query heads: each stands where the query heads that shared it are, so that they can part from here on.
 tokens      Vision tokens of twice the width, whose second half the decoder adds before layer LAYER (deepstack_layer), with twice the channels in the compressor's last stage. The new channels
             begin at random, and so, at a hundredth of the usual size, does the second half, which changes next to nothing.
@@ -73,17 +73,20 @@ def widen_compressor(config: dict, tensors: Tensors, _: argparse.Namespace) -> N
 
 def add_layers(config: dict, tensors: Tensors, options: argparse.Namespace) -> None:
     compressor = config["encoder"]["compressor"]
-    if compressor.get("layers", 0) > 0 or len(compressor["channels"]) < 2 or compressor["channels"][-2] % HEAD_DIM:
-        raise SystemExit(f"layers: a compressor without any, of two steps or more, the channels before the last a multiple of {HEAD_DIM}, got {compressor}")
-    width, random = compressor["channels"][-2], np.random.default_rng(options.seed)
-    for i in range(options.count):
+    if len(compressor["channels"]) < 2 or compressor["channels"][-2] % HEAD_DIM:
+        raise SystemExit(f"layers: a compressor of two steps or more, the channels before the last a multiple of {HEAD_DIM}, got {compressor}")
+    if options.count < 1:
+        raise SystemExit(f"layers: --count must be at least 1, got {options.count}")
+    first, width = compressor.get("layers", 0), compressor["channels"][-2]
+    random = np.random.default_rng([options.seed, first])
+    for i in range(first, first + options.count):
         name = f"model.sam_model.layer_{i}."
         tensors[name + "self_attn.q_gain"] = np.full(width // HEAD_DIM, 2, np.float32)  # as core/nn/src/initialise.cpp
         for part, rows in (("self_attn.qkv_proj", 3 * width), ("mlp.fc1", 2 * width)):
             tensors[f"{name}{part}.weight"] = random.uniform(-1, 1, (rows, width)).astype(np.float32) * width**-0.5
         tensors[name + "self_attn.out_proj.weight"] = np.zeros((width, width), np.float32)
         tensors[name + "mlp.fc2.weight"] = np.zeros((width, 2 * width), np.float32)
-    compressor["layers"] = options.count
+    compressor["layers"] = first + options.count
 
 
 def part_heads(config: dict, tensors: Tensors, _: argparse.Namespace) -> None:
@@ -133,7 +136,7 @@ def main() -> None:
     parser.add_argument("step", nargs="+", choices=STEPS, help=" | ".join(STEPS))
     parser.add_argument("--layer", type=int, default=4, help="tokens: decoder layer before which the second half is added")
     parser.add_argument("--seed", type=int, default=1, help="layers, tokens: of what begins at random")
-    parser.add_argument("--count", type=int, default=1, help="layers: how many")
+    parser.add_argument("--count", type=int, default=1, help="layers: how many more")
     options = parser.parse_args()
     config = json.loads((options.model / "config.json").read_text(encoding="utf-8"))
     tensors = load(options.model)

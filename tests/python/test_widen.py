@@ -73,5 +73,17 @@ def test_wider_readers_read_the_same(miniature: Path, tmp_path: Path, steps: lis
     decoder = json.loads((out / "config.json").read_text(encoding="utf-8"))["decoder"]
     assert json.loads((out / "config.json").read_text(encoding="utf-8"))["encoder"]["compressor"].get("layers", 0) == (1 if "layers" in steps else 0)
     assert decoder["num_key_value_heads"] == (2 if "heads" in steps else 1) and decoder["deepstack_layer"] == (1 if "tokens" in steps else 0)
-    again = subprocess.run([sys.executable, SCRIPT, out, tmp_path / "never", steps[-1]], capture_output=True, text=True, check=False)
+    again = subprocess.run([sys.executable, SCRIPT, out, tmp_path / "never", steps[-1], "--count", "0"], capture_output=True, text=True, check=False)
     assert again.returncode != 0 and f"{steps[-1]}: " in again.stderr and not (tmp_path / "never").exists()
+
+
+def test_layers_are_added_to_those_there(miniature: Path, tmp_path: Path) -> None:
+    functions = runpy.run_path(str(SCRIPT))
+    subprocess.run([sys.executable, SCRIPT, miniature, tmp_path / "one", "layers"], check=True)
+    subprocess.run([sys.executable, SCRIPT, tmp_path / "one", tmp_path / "three", "layers", "--count", "2"], check=True)
+    one, three = (functions["load"](tmp_path / name) for name in ("one", "three"))
+    assert all(np.array_equal(three[name], value) for name, value in one.items())
+    assert {name.split(".")[2] for name in set(three) - set(one)} == {"layer_1", "layer_2"}
+    weight = "model.sam_model.layer_{}.mlp.fc1.weight"
+    assert not np.array_equal(three[weight.format(1)], three[weight.format(0)])
+    assert fovea.reader(tmp_path / "three").config.encoder.compressor.layers == 3

@@ -1,6 +1,7 @@
 #include "fovea/train/batcher.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "fovea/base/error.h"
 #include "fovea/base/random.h"
@@ -90,8 +91,9 @@ Sequences lay_out(const Batch& batch, const SequenceIds& around, int64_t num_vis
   out.ids = at::empty({rows - pages * num_vision}, at::kLong);
   out.order = at::empty({rows}, at::kLong);
   out.inverse = at::empty({rows}, at::kLong);
+  out.own = at::full({rows - pages * num_vision}, -1, at::kLong);
   out.rows = at::empty({batch.targets.size(0)}, at::kLong);
-  int64_t *ids = out.ids.data_ptr<int64_t>(), *order = out.order.data_ptr<int64_t>(), *target_rows = out.rows.data_ptr<int64_t>();
+  int64_t *ids = out.ids.data_ptr<int64_t>(), *order = out.order.data_ptr<int64_t>(), *target_rows = out.rows.data_ptr<int64_t>(), *own = out.own.data_ptr<int64_t>();
   const int64_t* text = batch.text.data_ptr<int64_t>();
   int64_t id = 0, row = 0, target = 0;
   const auto put = [&](int64_t value) { ids[id] = value, order[row++] = pages * num_vision + id++; };
@@ -100,6 +102,7 @@ Sequences lay_out(const Batch& batch, const SequenceIds& around, int64_t num_vis
     for (int64_t v = 0; v < num_vision; ++v) order[row++] = b * num_vision + v;
     for (const int64_t value : batch.goes_on[size_t(b)] ? around.go_on : around.read) put(value);
     // The last id before the text says its first token.
+    if (batch.own_text[size_t(b)]) std::iota(own + id, own + id + batch.lengths[size_t(b)], target);
     for (int64_t t = 0; t < batch.lengths[size_t(b)] + (batch.ends[size_t(b)] ? 1 : 0); ++t) target_rows[target++] = row - 1 + t;
     for (int64_t t = 0; t < batch.lengths[size_t(b)]; ++t) put(*text++);
   }
@@ -137,6 +140,7 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
     e.byte_ends.resize(e.ids.size());
     batch.goes_on.push_back(after);
     batch.ends.push_back(!after && !cut);
+    batch.own_text.push_back(!after && Rng(batch_seed, 9, uint64_t(i)).chance(config.objective.own_text_share));
     batch.lengths.push_back(int64_t(e.ids.size()));
     longest = std::max(longest, batch.lengths.back());
     num_ids += batch.lengths.back();
@@ -223,7 +227,7 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
 using OnTensor = std::function<at::Tensor(const at::Tensor&)>;
 
 static Sequences mapped(Sequences sequences, const OnTensor& f) {
-  for (at::Tensor* t : {&sequences.ids, &sequences.order, &sequences.inverse, &sequences.rows, &sequences.packed.starts, &sequences.packed.places}) *t = f(*t);
+  for (at::Tensor* t : {&sequences.ids, &sequences.order, &sequences.inverse, &sequences.rows, &sequences.own, &sequences.packed.starts, &sequences.packed.places}) *t = f(*t);
   return sequences;
 }
 

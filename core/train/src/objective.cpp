@@ -89,6 +89,17 @@ static at::Tensor distance_of(const at::Tensor& student, const at::Tensor& teach
   return (t.exp() * (t - s)).sum() * (temperature * temperature / double(std::max<int64_t>(1, student.size(0))));
 }
 
+// The sequences with what was said [M] in the place of the ids that are marked so.
+static Sequences with_own_text(Sequences sequences, const at::Tensor& said) {
+  sequences.ids = at::where(sequences.own >= 0, said.index_select(0, at::clamp_min(sequences.own, 0)), sequences.ids);
+  return sequences;
+}
+
+at::Tensor ObjectiveImpl::say(const vision::EncoderOutput& encoded, const Sequences& sequences) {
+  torch::NoGradGuard no_grad;
+  return model->decoder->logits(read(model, encoded, sequences)).argmax(-1);
+}
+
 LossParts ObjectiveImpl::evaluate(const Batch& batch) {
   torch::NoGradGuard no_grad;
   if (adapters) adapters->attach();
@@ -123,7 +134,10 @@ LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader, bool prob
   if (!with_reader) return parts;
   decoder::Taps taps;
   if (config_.guide > 0) taps.qk_layer = config_.guide_layer, taps.hidden_layer = config_.guide_layer - 1;
-  const auto logits = model->decoder->logits(read(model, encoded, batch.sequences, &taps));
+  const bool own_text = config_.own_text_share > 0;
+  at::Tensor said;
+  if (own_text) said = say(encoded, batch.sequences);
+  const auto logits = model->decoder->logits(read(model, encoded, own_text ? with_own_text(batch.sequences, said) : batch.sequences, &taps));
   const auto [loss, correct] = cuda::cross_entropy(logits, batch.targets);
   parts.reader_loss = loss.mean();
   parts.reader_accuracy = correct.detach().to(at::kFloat).mean();
@@ -134,7 +148,9 @@ LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader, bool prob
       torch::NoGradGuard no_grad;
       // The same text behind the teacher's own begin or prompt.
       const auto theirs = encode(teacher_, batch);
-      taught = teacher_->decoder->logits(read(teacher_, theirs, to_device(lay_out(batch, teacher_ids_, theirs.sequence.size(1)), batch.pixels.device())));
+      auto sequences = to_device(lay_out(batch, teacher_ids_, theirs.sequence.size(1)), batch.pixels.device());
+      if (own_text) sequences = with_own_text(std::move(sequences), said);
+      taught = teacher_->decoder->logits(read(teacher_, theirs, sequences));
     }
     const auto distance = distance_of(logits, taught, config_.distill_temperature);
     parts.distance = distance.detach();

@@ -48,6 +48,7 @@ struct Sequences {
   at::Tensor order;     ///< int64 [R]: row r is row order[r] of all pages' vision tokens [B V] with the embedded ids [I] behind them
   at::Tensor inverse;   ///< int64 [R]: where each of those stands
   at::Tensor rows;      ///< int64 [M]: the row that says each target
+  at::Tensor own;       ///< int64 [I]: the target whose saying takes the id's place (ObjectiveConfig::own_text_share), -1 where the id stays
   int64_t num_before = 0, num_vision = 0;  ///< ids before the vision tokens of a page; V
 };
 
@@ -59,6 +60,7 @@ struct Batch {
   std::vector<int64_t> lengths;  ///< [B]: ids of each text
   std::vector<bool> ends;        ///< [B]: its end is asked for; where it goes on, not
   std::vector<bool> goes_on;     ///< [B]: it is the text after the page
+  std::vector<bool> own_text;    ///< [B]: the decoder is given it as it says it itself
   Sequences sequences;     ///< for the model that learns
   at::Tensor targets;      ///< int64 [M]: the texts, each with its end where that is asked for
   at::Tensor place_target; ///< int64 [B, G]: targets drawn for guidance

@@ -102,6 +102,9 @@ struct ObjectiveConfig {
   double distill_temperature = 1.0;  ///< both distributions are softened by it, and the loss scaled by its square (Hinton et al. 2015, arXiv 1503.02531)
   double input_noise = 0;      ///< share of the text tokens that the decoder is given that are replaced by random ones: reading must not hang on
                                ///< what was read before (10 % in Nougat, arXiv 2308.13418, section 5.4)
+  double own_text_share = 0;   ///< share of the pages whose text the decoder is given as it says it itself, each token from the right text (input_noise included) before it, and
+                               ///< not as it is: reading must go on after errors of its own kind. A second look of the decoder without gradients, a sixth more work
+                               ///< (scheduled sampling in one pass: Duckworth et al. 2019, arXiv 1906.04331)
   int64_t guide_layer = 2;     ///< decoder layer (from 0) whose attention is guided; the one below is read out
 
   template <class V> void visit_fields(V& v) {
@@ -121,6 +124,7 @@ struct ObjectiveConfig {
     v.field("distill", distill, "with a teacher: weight of the distance from its next-token distribution", {.min = 0});
     v.field("distill_temperature", distill_temperature, "both distributions are softened by it", {.min = 0.1, .max = 100});
     v.field("input_noise", input_noise, "share of the decoder's text tokens replaced by random ones", {.min = 0, .max = 1});
+    v.field("own_text_share", own_text_share, "share of pages whose text the decoder is given as it says it itself", {.min = 0, .max = 1});
     v.field("guide_layer", guide_layer, "decoder layer whose attention is guided", {.min = 1});
   }
 };
