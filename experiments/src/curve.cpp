@@ -415,6 +415,7 @@ CurveSummary run_curve(const CurveConfig& config, const CurveCallbacks& callback
                        {"char_edit_distance", score.char_edit_distance},
                        {"num_edits", score.num_edits},
                        {"stop_reason", decoder::stop_reason_name(reading.generated.reason)},
+                       {"loops_left", reading.generated.loops_left},
                        {"num_generated_tokens", reading.generated.ids.size()},
                        {"mean_probability", rounded(probability, 6)},
                        {"seconds_encode", rounded(seconds_encode, 6)},

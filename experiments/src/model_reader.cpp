@@ -68,7 +68,7 @@ class ModelReader final : public PageReader {
     return out;
   }
 
-  Json identity() const override { return {{"model", hash_}, {"dtype", dtype_}, {"loop_min_repeats", generate_.loop_min_repeats}, {"loop_max_period", generate_.loop_max_period}, {"loop_min_tokens", generate_.loop_min_tokens}}; }
+  Json identity() const override { return {{"model", hash_}, {"dtype", dtype_}, {"loop_min_repeats", generate_.loop_min_repeats}, {"loop_max_period", generate_.loop_max_period}, {"loop_min_tokens", generate_.loop_min_tokens}, {"loop_retries", generate_.loop_retries}}; }
   std::string name() const override { return reader_.config().name; }
   bool takes_prompts() const override { return reader_.config().sequence == "begin-vision-prompt"; }
   int64_t stride_px() const override { return reader_.config().stride_px(); }

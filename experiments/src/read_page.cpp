@@ -105,6 +105,7 @@ class Pages {
   }
 
  private:
+  static bool ended_well(const decoder::Generated& g) { return g.reason == decoder::StopReason::kEnd && g.loops_left == 0; }
   void take(Task& task, const model::Reading& reading) {
     --in_work_;
     Attempt now;
@@ -113,7 +114,7 @@ class Pages {
     const auto& p = generated.probabilities;
     now.mean_probability = p.empty() ? 0.0 : std::accumulate(p.begin(), p.end(), 0.0) / double(p.size());
     // Nothing read is nothing to doubt: an empty page says so by its end.
-    now.sure = generated.reason == decoder::StopReason::kEnd && (p.empty() || now.mean_probability >= config_.auto_mode.min_mean_probability);
+    now.sure = ended_well(generated) && (p.empty() || now.mean_probability >= config_.auto_mode.min_mean_probability);
     const double seconds = std::chrono::duration<double>(Clock::now() - task.begin).count();
     now.facts = {{"mode", task.modes[task.at]},
                  {"tile_columns", task.views.grid.columns},
@@ -125,6 +126,7 @@ class Pages {
                  {"stop_reason", decoder::stop_reason_name(generated.reason)},
                  {"mean_probability", now.mean_probability},
                  {"seconds", seconds}};
+    if (generated.loops_left > 0) now.facts["loops_left"] = generated.loops_left;
     if (generated.reason == decoder::StopReason::kLoop) {
       now.facts["loop_period_tokens"] = generated.loop_period;
       now.facts["loop_begin_token"] = generated.loop_begin;
@@ -136,7 +138,7 @@ class Pages {
       task.attempts.push_back(now.facts);
       task.vision_tokens += task.tokens.num_vision_tokens();
       task.seconds += seconds;
-      const auto worth = [](const Attempt& a) { return std::pair(a.reading.generated.reason == decoder::StopReason::kEnd, a.mean_probability); };
+      const auto worth = [](const Attempt& a) { return std::pair(ended_well(a.reading.generated), a.mean_probability); };
       const bool sure = now.sure;
       if (sure || task.best.facts.is_null() || worth(now) > worth(task.best)) task.best = std::move(now);
       size_t next = task.at + 1;

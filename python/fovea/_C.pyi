@@ -2423,10 +2423,12 @@ class ObjectiveConfig:
     'both distributions are softened by it'
     input_noise: float
     "share of the decoder's text tokens replaced by random ones"
+    own_text_share: float
+    'share of pages whose text the decoder is given as it says it itself'
     guide_layer: int
     'decoder layer whose attention is guided'
 
-    def __init__(self, *, reader: float=..., probe: float=..., patch_probe: float=..., probe_only_share: float=..., probe_detached_share: float=..., probe_glyphs: int=..., probe_width: int=..., guide: float=..., guide_places: int=..., guide_offset: float=..., task: typing.Any=..., continue_share: float=..., continue_chars: int=..., distill: float=..., distill_temperature: float=..., input_noise: float=..., guide_layer: int=...) -> None: ...
+    def __init__(self, *, reader: float=..., probe: float=..., patch_probe: float=..., probe_only_share: float=..., probe_detached_share: float=..., probe_glyphs: int=..., probe_width: int=..., guide: float=..., guide_places: int=..., guide_offset: float=..., task: typing.Any=..., continue_share: float=..., continue_chars: int=..., distill: float=..., distill_temperature: float=..., input_noise: float=..., own_text_share: float=..., guide_layer: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 

@@ -27,7 +27,7 @@ std::vector<Case> mixed_cases() {
   torch::manual_seed(3);
   std::vector<Case> out;
   for (int64_t length : {5, 33, 1, 64, 17, 32, 90, 5}) {
-    decoder::GenerateConfig config{.max_new_tokens = 20 + length, .loop_min_repeats = 4, .loop_min_tokens = 12};
+    decoder::GenerateConfig config{.max_new_tokens = 20 + length, .loop_min_repeats = 4, .loop_min_tokens = 12, .loop_retries = 0};
     const size_t i = out.size();
     if (i % 4 == 1) config.temperature = 0.9, config.top_p = 0.8, config.seed = int64_t(i);
     if (i % 4 == 2) config.ngram_size = 2, config.ngram_window = 30, config.ngram_exempt = {7};
@@ -265,7 +265,7 @@ TEST(Engine, StepsEqualTheWholeForward) {
 
 TEST(Engine, SaysWhereALoopBegan) {
   auto d = random_decoder({6, 3, 16, false, true}, 5, 3);
-  const decoder::GenerateConfig config{.max_new_tokens = 400, .loop_min_repeats = 4, .loop_max_period = 40, .loop_min_tokens = 10};
+  const decoder::GenerateConfig config{.max_new_tokens = 400, .loop_min_repeats = 4, .loop_max_period = 40, .loop_min_tokens = 10, .loop_retries = 0};
   for (uint64_t seed = 0; seed < 20; ++seed) {
     torch::manual_seed(seed);
     const auto prompt = at::randn({8, 48});
@@ -294,7 +294,7 @@ TEST(Engine, LeavesALoopByAnotherId) {
     if (packed) nn::pack_int8(*d);
     else d->to(at::kDouble);
     const auto dtype = packed ? at::kFloat : at::kDouble;
-    const decoder::GenerateConfig stops{.max_new_tokens = 100, .loop_min_repeats = 4, .loop_max_period = 40, .loop_min_tokens = 10};
+    const decoder::GenerateConfig stops{.max_new_tokens = 100, .loop_min_repeats = 4, .loop_max_period = 40, .loop_min_tokens = 10, .loop_retries = 0};
     auto goes_on = stops;
     goes_on.loop_retries = 3;
     torch::manual_seed(10);  // loops after five ids

@@ -101,6 +101,8 @@ def parse_request(body: Any, default_mode: str, max_new_tokens: int) -> Request:
         source = {name: source.get(name, source.get({"ngram_window": "window_size"}.get(name, name)))}
         if (value := _number(source, name, low, high, whole=True)) is not None:
             generate[name] = value
+    if body.get("stream"):
+        generate["loop_retries"] = 0  # what was sent cannot be taken back
     options = body.get("stream_options") or {}
     return Request(images[0], "\n".join(texts), bool(body.get("stream")), bool(isinstance(options, dict) and options.get("include_usage")), mode, generate)
 

@@ -14,7 +14,7 @@ struct GenerateConfig {
   int64_t loop_min_repeats = 8;       ///< stop a sequence whose tail repeats one block at least this often; 0 never
   int64_t loop_max_period = 32;       ///< longest block looked for, in tokens
   int64_t loop_min_tokens = 48;       ///< and the repeated tail must be at least this long
-  int64_t loop_retries = 0;           ///< so often a loop does not end the text: its copies are taken back, and from the first one another id than theirs is written; 0: it ends
+  int64_t loop_retries = 32;          ///< so often a loop does not end the text: its copies are taken back, and from the first one another id than theirs is written; 0: it ends
   int64_t ngram_size = 0;             ///< an n-gram of this length is not written twice; 0: no ban
   int64_t ngram_window = 0;           ///< unless it began more than so many ids ago; 0: ever, the prompt included
   std::vector<int64_t> ngram_exempt = {};  ///< ids that are never banned
