@@ -111,6 +111,14 @@ def test_public_client_reads_and_streams(server: tuple[str, Any], page: np.ndarr
         client.chat.completions.create(model="gpt-4", messages=message(page))
 
 
+def test_what_was_streamed_is_not_taken_back() -> None:
+    from fovea.serve.protocol import parse_request
+
+    body = {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]}
+    assert parse_request(body | {"stream": True}, "auto", 10).generate["loop_retries"] == 0  # a loop ends it: text that is taken back has been sent
+    assert "loop_retries" not in parse_request(body, "auto", 10).generate
+
+
 def test_requests_are_read_together(server: tuple[str, Any], page: np.ndarray) -> None:
     url, engine = server
     before = engine.metrics.value("fovea_pages_read_total")

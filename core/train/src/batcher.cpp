@@ -101,8 +101,8 @@ Sequences lay_out(const Batch& batch, const SequenceIds& around, int64_t num_vis
     for (const int64_t value : around.before) put(value);
     for (int64_t v = 0; v < num_vision; ++v) order[row++] = b * num_vision + v;
     for (const int64_t value : batch.goes_on[size_t(b)] ? around.go_on : around.read) put(value);
-    // The last id before the text says its first token.
     if (batch.own_text[size_t(b)]) std::iota(own + id, own + id + batch.lengths[size_t(b)], target);
+    // The last id before the text says its first token.
     for (int64_t t = 0; t < batch.lengths[size_t(b)] + (batch.ends[size_t(b)] ? 1 : 0); ++t) target_rows[target++] = row - 1 + t;
     for (int64_t t = 0; t < batch.lengths[size_t(b)]; ++t) put(*text++);
   }

@@ -103,7 +103,7 @@ struct ObjectiveConfig {
   double input_noise = 0;      ///< share of the text tokens that the decoder is given that are replaced by random ones: reading must not hang on
                                ///< what was read before (10 % in Nougat, arXiv 2308.13418, section 5.4)
   double own_text_share = 0;   ///< share of the pages whose text the decoder is given as it says it itself, each token from the right text (input_noise included) before it, and
-                               ///< not as it is: reading must go on after errors of its own kind. A second look of the decoder without gradients, a sixth more work
+                               ///< not as it is: reading must go on after errors of its own kind. One forward pass of the decoder more, without gradients
                                ///< (scheduled sampling in one pass: Duckworth et al. 2019, arXiv 1906.04331)
   int64_t guide_layer = 2;     ///< decoder layer (from 0) whose attention is guided; the one below is read out
 
