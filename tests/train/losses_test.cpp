@@ -127,7 +127,16 @@ TEST(Losses, TheReadingLossIsOverTheTargetsAlone) {
   EXPECT_NEAR(objective->evaluate(batch).reader_loss.item<float>(), found.item<float>(), 1e-5);
 }
 
-// With own_text_share the decoder is given the likeliest ids that it says itself, each from the text as it was given at first, and still asked for the text.
+// What a reader says itself of one page's targets: the likeliest ids, or those at which the summed probability passes the draws.
+at::Tensor said_of(const at::Tensor& logits, const at::Tensor& draws, double temperature) {
+  if (temperature == 0) return logits.argmax(-1);
+  const auto sums = at::softmax(logits.to(at::kDouble) / temperature, -1).cumsum(-1);
+  auto said = at::empty({logits.size(0)}, at::kLong);
+  for (int64_t t = 0; t < logits.size(0); ++t) said[t] = sums[t].le(draws[t].item<double>()).sum();
+  return said;
+}
+
+// With own_text_share the decoder is given ids that it says itself, each from the text as it was given at first, and still asked for the text.
 TEST(Losses, OwnTextIsWhatTheReaderSays) {
   at::set_num_threads(1);
   auto config = testing_train::miniature_run("x").trainer;
@@ -141,31 +150,38 @@ TEST(Losses, OwnTextIsWhatTheReaderSays) {
   EXPECT_TRUE(plain.text.equal(batch.text) && plain.targets.equal(batch.targets) && plain.sequences.ids.equal(batch.sequences.ids));
   EXPECT_TRUE(plain.sequences.own.eq(-1).all().item<bool>());
   EXPECT_TRUE(std::count(batch.own_text.begin(), batch.own_text.end(), true) % 6 != 0);  // some pages and not others
-  model::OpticalModel network(sizes, nn::Factory{});
-  train::Objective objective(network, config.objective, drawn.classes.size(), nn::Factory{});
-  nn::initialise(*objective, 3);
-  torch::NoGradGuard no_grad;
-  const auto encoded = network->encoder->forward(vision::pixels_from_bytes(batch.pixels, sizes.encoder, at::kFloat));
-  auto given = batch;
-  given.text = batch.text.clone();
-  double sum = 0;
-  int64_t target = 0, first = 0, num_changed = 0;
-  for (int64_t b = 0; b < 6; ++b) {
-    const int64_t length = batch.lengths[size_t(b)];
-    const auto said = network->decoder->logits(hidden_of(network, encoded.sequence, batch, b)).argmax(-1).slice(0, 0, length);
-    auto text = given.text.slice(0, first, first + length);
-    if (batch.own_text[size_t(b)]) {
-      num_changed += text.ne(said).sum().item<int64_t>();
-      text.copy_(said);
+  std::vector<double> losses;
+  for (const double temperature : {0.0, 0.7}) {
+    config.objective.own_text_temperature = temperature;
+    model::OpticalModel network(sizes, nn::Factory{});
+    train::Objective objective(network, config.objective, drawn.classes.size(), nn::Factory{});
+    nn::initialise(*objective, 3);
+    torch::NoGradGuard no_grad;
+    const auto encoded = network->encoder->forward(vision::pixels_from_bytes(batch.pixels, sizes.encoder, at::kFloat));
+    auto given = batch;
+    given.text = batch.text.clone();
+    double sum = 0;
+    int64_t target = 0, first = 0, num_changed = 0;
+    for (int64_t b = 0; b < 6; ++b) {
+      const int64_t length = batch.lengths[size_t(b)];
+      const auto logits = network->decoder->logits(hidden_of(network, encoded.sequence, batch, b)).slice(0, 0, length);
+      const auto said = said_of(logits, batch.own_draw.slice(0, target, target + length), temperature);
+      auto text = given.text.slice(0, first, first + length);
+      if (batch.own_text[size_t(b)]) {
+        num_changed += text.ne(said).sum().item<int64_t>();
+        text.copy_(said);
+      }
+      const auto log_p = at::log_softmax(network->decoder->logits(hidden_of(network, encoded.sequence, given, b)), -1);
+      for (int64_t t = 0; t < length + (batch.ends[size_t(b)] ? 1 : 0); ++t) sum -= log_p[t][batch.targets[target++].item<int64_t>()].item<float>();
+      first += length;
     }
-    const auto log_p = at::log_softmax(network->decoder->logits(hidden_of(network, encoded.sequence, given, b)), -1);
-    for (int64_t t = 0; t < length + (batch.ends[size_t(b)] ? 1 : 0); ++t) sum -= log_p[t][batch.targets[target++].item<int64_t>()].item<float>();
-    first += length;
+    EXPECT_GT(num_changed, 20);
+    losses.push_back(objective->forward(batch, true).reader_loss.item<float>());
+    EXPECT_NEAR(losses.back(), sum / double(batch.targets.size(0)), 1e-4) << temperature;
+    EXPECT_GT(std::abs(objective->forward(plain, true).reader_loss.item<float>() - losses.back()), 1e-4);
+    EXPECT_NEAR(objective->evaluate(batch).reader_loss.item<float>(), objective->forward(plain, true).reader_loss.item<float>(), 1e-5);  // looks at the text as it is
   }
-  EXPECT_GT(num_changed, 20);
-  EXPECT_NEAR(objective->forward(batch, true).reader_loss.item<float>(), sum / double(batch.targets.size(0)), 1e-4);
-  EXPECT_GT(std::abs(objective->forward(plain, true).reader_loss.item<float>() - objective->forward(batch, true).reader_loss.item<float>()), 1e-4);
-  EXPECT_NEAR(objective->evaluate(batch).reader_loss.item<float>(), objective->forward(plain, true).reader_loss.item<float>(), 1e-5);  // looks at the text as it is
+  EXPECT_GT(std::abs(losses[0] - losses[1]), 1e-4);
 }
 
 // Fresh probes learn what a trained model's features hold without moving them.

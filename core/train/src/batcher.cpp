@@ -155,6 +155,7 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
   }
   batch.text = at::empty({num_ids}, at::kLong);
   batch.targets = at::empty({batch.num_text_tokens}, at::kLong);
+  batch.own_draw = at::zeros({batch.num_text_tokens}, at::kFloat);
   const int64_t places = std::min<int64_t>(config.objective.guide_places, longest + 1);
   for (at::Tensor* t : {&batch.place_target, &batch.place_cell, &batch.place_offset}) *t = at::zeros({pages, places}, at::kLong);
   const int64_t glyphs = std::max<int64_t>(16, std::min<int64_t>(config.objective.probe_glyphs, spec.num_chars / 4));
@@ -200,6 +201,8 @@ Batch make_batch(const PageSource& source, const text::Tokenizer& tokenizer, con
       begin = encoded[size_t(b)].byte_ends[size_t(t)];
     }
     if (asked > length) targets[first_target + length] = eos;
+    Rng own(batch_seed, 10, uint64_t(b));
+    if (batch.own_text[size_t(b)]) std::generate_n(batch.own_draw.data_ptr<float>() + first_target, asked, [&] { return float(own.uniform()); });
     Rng place(batch_seed, 8, uint64_t(b));
     for (int64_t q = b * places; q < (b + 1) * places; ++q) {
       // All of a short text's targets, once; of a longer one some.
@@ -232,7 +235,7 @@ static Sequences mapped(Sequences sequences, const OnTensor& f) {
 }
 
 static Batch mapped(Batch batch, const OnTensor& f) {
-  for (at::Tensor* t : {&batch.pixels, &batch.targets, &batch.place_target, &batch.place_cell, &batch.place_offset, &batch.glyph_class, &batch.glyph_xy, &batch.glyph_channel}) *t = f(*t);
+  for (at::Tensor* t : {&batch.pixels, &batch.targets, &batch.own_draw, &batch.place_target, &batch.place_cell, &batch.place_offset, &batch.glyph_class, &batch.glyph_xy, &batch.glyph_channel}) *t = f(*t);
   batch.sequences = mapped(std::move(batch.sequences), f);
   if (batch.source_ids.defined()) batch.source_ids = f(batch.source_ids);
   return batch;

@@ -95,9 +95,14 @@ static Sequences with_own_text(Sequences sequences, const at::Tensor& said) {
   return sequences;
 }
 
-at::Tensor ObjectiveImpl::say(const vision::EncoderOutput& encoded, const Sequences& sequences) {
+at::Tensor ObjectiveImpl::say(const vision::EncoderOutput& encoded, const Batch& batch) {
   torch::NoGradGuard no_grad;
-  return model->decoder->logits(read(model, encoded, sequences)).argmax(-1);
+  const auto logits = model->decoder->logits(read(model, encoded, batch.sequences));
+  if (config_.own_text_temperature == 0) return logits.argmax(-1);
+  // The first token at which the summed probability passes the draw.
+  const auto sums = at::softmax(logits.to(at::kFloat) / config_.own_text_temperature, -1).cumsum(-1);
+  const auto drawn = at::searchsorted(sums, batch.own_draw.unsqueeze(1) * sums.slice(1, -1), /*out_int32=*/false, /*right=*/true);
+  return drawn.squeeze(1).clamp_max(logits.size(1) - 1);
 }
 
 LossParts ObjectiveImpl::evaluate(const Batch& batch) {
@@ -136,7 +141,7 @@ LossParts ObjectiveImpl::forward(const Batch& batch, bool with_reader, bool prob
   if (config_.guide > 0) taps.qk_layer = config_.guide_layer, taps.hidden_layer = config_.guide_layer - 1;
   const bool own_text = config_.own_text_share > 0;
   at::Tensor said;
-  if (own_text) said = say(encoded, batch.sequences);
+  if (own_text) said = say(encoded, batch);
   const auto logits = model->decoder->logits(read(model, encoded, own_text ? with_own_text(batch.sequences, said) : batch.sequences, &taps));
   const auto [loss, correct] = cuda::cross_entropy(logits, batch.targets);
   parts.reader_loss = loss.mean();

@@ -63,6 +63,7 @@ struct Batch {
   std::vector<bool> own_text;    ///< [B]: the decoder is given it as it says it itself
   Sequences sequences;     ///< for the model that learns
   at::Tensor targets;      ///< int64 [M]: the texts, each with its end where that is asked for
+  at::Tensor own_draw;     ///< float [M]: uniform in [0, 1), one for each token that the reader says itself
   at::Tensor place_target; ///< int64 [B, G]: targets drawn for guidance
   at::Tensor place_cell;   ///< int64 [B, G]: row * (g + 1) + column of the vision token under such a target's first character, -1 for end; text-side: of its latent
   at::Tensor place_offset; ///< int64 [B, G]: 32 * (x in the token, of 32) + (y in the token, of 32); text-side: 32 * (place among the latent's tokens, of 32)

@@ -105,6 +105,7 @@ struct ObjectiveConfig {
   double own_text_share = 0;   ///< share of the pages whose text the decoder is given as it says it itself, each token from the right text (input_noise included) before it, and
                                ///< not as it is: reading must go on after errors of its own kind. One forward pass of the decoder more, without gradients
                                ///< (scheduled sampling in one pass: Duckworth et al. 2019, arXiv 1906.04331)
+  double own_text_temperature = 0;  ///< its own text is drawn from its distribution at this temperature; 0: the likeliest tokens
   int64_t guide_layer = 2;     ///< decoder layer (from 0) whose attention is guided; the one below is read out
 
   template <class V> void visit_fields(V& v) {
@@ -125,6 +126,7 @@ struct ObjectiveConfig {
     v.field("distill_temperature", distill_temperature, "both distributions are softened by it", {.min = 0.1, .max = 100});
     v.field("input_noise", input_noise, "share of the decoder's text tokens replaced by random ones", {.min = 0, .max = 1});
     v.field("own_text_share", own_text_share, "share of pages whose text the decoder is given as it says it itself", {.min = 0, .max = 1});
+    v.field("own_text_temperature", own_text_temperature, "temperature at which that text is drawn, 0 the likeliest tokens", {.min = 0, .max = 10});
     v.field("guide_layer", guide_layer, "decoder layer whose attention is guided", {.min = 1});
   }
 };

@@ -52,8 +52,8 @@ class ObjectiveImpl : public torch::nn::Module {
   vision::EncoderOutput encode(model::OpticalModel& of, const Batch& batch);
   /// Hidden states that say the targets, [M, D].
   at::Tensor read(model::OpticalModel& of, const vision::EncoderOutput& encoded, const Sequences& sequences, decoder::Taps* taps = nullptr);
-  /// The likeliest id of each target, int64 [M], without gradients.
-  at::Tensor say(const vision::EncoderOutput& encoded, const Sequences& sequences);
+  /// What the reader says itself for each target, int64 [M], without gradients: the likeliest id, or one drawn at own_text_temperature.
+  at::Tensor say(const vision::EncoderOutput& encoded, const Batch& batch);
   /// Loss and accuracy of four heads' attention to the places that batch names, and of the read-out.
   std::pair<at::Tensor, at::Tensor> guide_loss(const Batch& batch, const decoder::Taps& taps);
   at::Tensor probe_loss(GlyphProbe& probe, const at::Tensor& features, int64_t cells_a_side, const Batch& batch, const at::Tensor& count, int64_t side_px, at::Tensor& accuracy);
