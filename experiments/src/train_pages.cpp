@@ -288,6 +288,16 @@ train::TrainPage TrainPages::draw(const train::PageRequest& request) const {
   style.margin_right_px = margin();
   style.margin_top_px = margin();
   style.margin_bottom_px = margin();
+  double area = 1;
+  Rng wide(request.seed, 27);  // a stream of its own: pages of configs without wide margins stay as they were
+  if (wide.chance(config_.wide_margin_share)) {
+    const auto up_to = [&](int64_t most) { return int64_t(wide.below(uint64_t(most) + 1)); };
+    style.margin_left_px = up_to(request.side_px / 3);
+    style.margin_top_px = up_to(request.side_px / 3);
+    style.margin_right_px = up_to(request.side_px / 6);
+    style.margin_bottom_px = up_to(request.side_px / 6);
+    area = double(request.side_px - style.margin_left_px - style.margin_right_px) * double(request.side_px - style.margin_top_px - style.margin_bottom_px) / double(request.side_px * request.side_px);
+  }
   style.hinting = rng.chance(config_.full_hinting_share) ? "light" : "none";
   style.subpixel_positions = rng.chance(config_.subpixel_share) ? 4 : 1;
   style.line_height = rng.chance(0.6) ? 1.0 : rng.uniform(config_.min_line_height, config_.max_line_height);
@@ -295,7 +305,7 @@ train::TrainPage TrainPages::draw(const train::PageRequest& request) const {
   style.bold = face.chance(config_.bold_share);
   style.italic = face.chance(config_.italic_share);
   // The length varies within a batch, so that a page's end is never known beforehand.
-  const size_t num_chars = size_t(double(request.num_chars) * rng.uniform(0.85, 1.1));
+  const size_t num_chars = size_t(area * double(request.num_chars) * rng.uniform(0.85, 1.1));
   const auto [text, after] = compose(mix64(request.seed + 1), std::max<size_t>(4, num_chars), size_t(request.num_continue_chars));
   // Not a multiple of the fit's step on partial pages: sizes vary continuously there.
   double size = config_.min_font_px;

@@ -2098,6 +2098,8 @@ class TrainPagesConfig:
     'pages with sub-pixel glyph positions'
     max_margin_px: int
     'largest margin'
+    wide_margin_share: float
+    'pages with margins of up to a third of the page'
     min_line_height: float
     'smallest line height'
     max_line_height: float
@@ -2107,7 +2109,7 @@ class TrainPagesConfig:
     italic_share: float
     'pages in italic type'
 
-    def __init__(self, *, kind: typing.Any=..., channels: typing.Any=..., table: TableConfig | dict[str, typing.Any]=..., figure: FigureConfig | dict[str, typing.Any]=..., text: collections.abc.Sequence[typing.Any] | str=..., valid_text: collections.abc.Sequence[typing.Any] | str=..., text_sha256: collections.abc.Sequence[typing.Any] | str=..., text_share: collections.abc.Sequence[float] | float=..., fonts: collections.abc.Sequence[typing.Any] | str=..., rare_from: typing.Any=..., shuffled_share: float=..., letters_share: float=..., letters_chars: float=..., vocabulary_share: float=..., rare_share: float=..., joined_share: float=..., min_font_px: float=..., partial_share: float=..., min_size_share: float=..., full_hinting_share: float=..., subpixel_share: float=..., max_margin_px: int=..., min_line_height: float=..., max_line_height: float=..., bold_share: float=..., italic_share: float=...) -> None: ...
+    def __init__(self, *, kind: typing.Any=..., channels: typing.Any=..., table: TableConfig | dict[str, typing.Any]=..., figure: FigureConfig | dict[str, typing.Any]=..., text: collections.abc.Sequence[typing.Any] | str=..., valid_text: collections.abc.Sequence[typing.Any] | str=..., text_sha256: collections.abc.Sequence[typing.Any] | str=..., text_share: collections.abc.Sequence[float] | float=..., fonts: collections.abc.Sequence[typing.Any] | str=..., rare_from: typing.Any=..., shuffled_share: float=..., letters_share: float=..., letters_chars: float=..., vocabulary_share: float=..., rare_share: float=..., joined_share: float=..., min_font_px: float=..., partial_share: float=..., min_size_share: float=..., full_hinting_share: float=..., subpixel_share: float=..., max_margin_px: int=..., wide_margin_share: float=..., min_line_height: float=..., max_line_height: float=..., bold_share: float=..., italic_share: float=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 
@@ -2425,10 +2427,12 @@ class ObjectiveConfig:
     "share of the decoder's text tokens replaced by random ones"
     own_text_share: float
     'share of pages whose text the decoder is given as it says it itself'
+    own_text_temperature: float
+    'temperature at which that text is drawn, 0 the likeliest tokens'
     guide_layer: int
     'decoder layer whose attention is guided'
 
-    def __init__(self, *, reader: float=..., probe: float=..., patch_probe: float=..., probe_only_share: float=..., probe_detached_share: float=..., probe_glyphs: int=..., probe_width: int=..., guide: float=..., guide_places: int=..., guide_offset: float=..., task: typing.Any=..., continue_share: float=..., continue_chars: int=..., distill: float=..., distill_temperature: float=..., input_noise: float=..., own_text_share: float=..., guide_layer: int=...) -> None: ...
+    def __init__(self, *, reader: float=..., probe: float=..., patch_probe: float=..., probe_only_share: float=..., probe_detached_share: float=..., probe_glyphs: int=..., probe_width: int=..., guide: float=..., guide_places: int=..., guide_offset: float=..., task: typing.Any=..., continue_share: float=..., continue_chars: int=..., distill: float=..., distill_temperature: float=..., input_noise: float=..., own_text_share: float=..., own_text_temperature: float=..., guide_layer: int=...) -> None: ...
 
     def to_dict(self) -> dict[str, typing.Any]: ...
 

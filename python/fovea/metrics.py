@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fovea import _C
 from fovea._C import (
@@ -60,6 +63,7 @@ __all__ = [
     "teds",
     "text_metric_names",
     "word_error_rate",
+    "words_right_by_line",
 ]
 
 
@@ -105,3 +109,19 @@ def score_omnidocbench_with_cdm(config: OmniDocBenchConfig, progress: Callable[[
 def score_texts(reference: str, hypothesis: str, **options: Any) -> dict[str, Any]:
     """Two files or two folders; options are TextScoreConfig's fields."""
     return _C.score_texts(TextScoreConfig(reference=str(reference), hypothesis=str(hypothesis), **options))
+
+
+def words_right_by_line(page: _C.Page, text: str) -> np.ndarray:
+    """Which lines of a page were read: float64 [lines], the share of each line's words that an optimal edit script over words leaves as they are; NaN where a line has none.
+
+    page  as it was drawn: its text, and the line of every character (a word counts for the line in which it begins)
+    text  what was read from it
+    """
+    words = [(match.start(), match.group()) for match in re.finditer(r"\S+", page.text)]
+    lines = np.asarray(page.char_lines)[[begin for begin, _ in words]].astype(np.int64)
+    right = np.zeros(len(words))
+    for kind, begin, _, length in _C.edit_script("\n".join(word for _, word in words), "\n".join(text.split()), unit="words"):
+        if kind == "match":
+            right[begin : begin + length] = 1
+    count = np.bincount(lines, minlength=len(page.lines))
+    return np.asarray(np.bincount(lines, right, len(page.lines)) / np.where(count > 0, count, np.nan))

@@ -226,3 +226,27 @@ def accuracy_over_time(rows: Rows) -> Any:
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     return figure
+
+
+def lines_lost(rows: Rows, patch_px: float = 16) -> Any:
+    """Share of a page's lines that are lost against the distance of its lines, a panel a model, a colour a font, a point a page (lines-and-patches/table.csv). Dotted: the share that is more than there are
+    rows of patches."""
+    from matplotlib.ticker import PercentFormatter
+
+    models, fonts = (list(dict.fromkeys(str(row[name]) for row in rows)) for name in ("model", "font"))
+    figure, panels = _new(5.2 * len(models), 4.2, len(models))
+    low, high = min(_numbers(rows, "pitch_px")), max(_numbers(rows, "pitch_px"))
+    for axes, model in zip(panels, models, strict=True):
+        axes.plot([low, patch_px, high], [1 - low / patch_px, 0, 0], color="0.5", linestyle=":", label="more lines than rows of patches")
+        for i, font in enumerate(fonts):
+            own = [row for row in rows if row["model"] == model and row["font"] == font]
+            axes.plot(_numbers(own, "pitch_px"), [float(row["lines_lost"]) / float(row["num_lines"]) for row in own], color=COLOURS[i], marker=MARKERS[i], linestyle="none", markersize=5, label=font)
+        axes.axvline(patch_px, color="0.8", linewidth=1, zorder=0)
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_title(model, fontsize=10)
+        axes.set_xlabel("from line to line, px")
+        axes.set_ylim(-0.02, 0.5)
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("lines lost")
+    panels[-1].legend(fontsize=8)
+    return figure

@@ -43,3 +43,16 @@ def test_score_text_command_names_the_nearest_metric(tmp_path: Path, capsys: pyt
     (tmp_path / "a.txt").write_text("x")
     assert main(["score", "text", "--reference", str(tmp_path / "a.txt"), "--hypothesis", str(tmp_path / "a.txt"), "--metrics", "rouge_k"]) == 2
     assert "did you mean 'rouge_l'" in capsys.readouterr().err
+
+
+def test_lines_that_were_lost_are_told() -> None:
+    words = "one two three four five six seven eight nine ten eleven twelve".split()
+    page = fovea.Renderer().render(" ".join(words), fovea.Style(width_px=128, height_px=128, font="DejaVu Sans", font_size_px=16))
+    begins = [sum(len(word) + 1 for word in words[:i]) for i in range(len(words))]
+    lines = [[word for word, begin in zip(words, begins, strict=True) if page.char_lines[begin] == line] for line in range(len(page.lines))]
+    assert len(lines) >= 3 and all(lines[:3])
+    assert metrics.words_right_by_line(page, page.text).tolist() == [1] * len(lines)
+    without = " ".join(word for line, own in enumerate(lines) for word in own if line != 1)
+    assert metrics.words_right_by_line(page, without).tolist() == [float(line != 1) for line in range(len(lines))]
+    half = metrics.words_right_by_line(page, " ".join(words[: len(lines[0])] + ["wrong"] + words[len(lines[0]) + 1 :]))
+    assert half[0] == 1 and half[1] == pytest.approx(1 - 1 / len(lines[1]))

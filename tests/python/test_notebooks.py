@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize(("name", "num_pictures"), [("01-first-light", 4), ("02-renderer", 7), ("03-curves", 3), ("04-fox-and-omnidocbench", 2), ("05-ablations", 14)])
+@pytest.mark.parametrize(("name", "num_pictures"), [("01-first-light", 4), ("02-renderer", 7), ("03-curves", 3), ("04-fox-and-omnidocbench", 2), ("05-ablations", 15)])
 def test_notebook_runs(name: str, num_pictures: int, root: Path, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import nbformat
     from conftest import environment

@@ -37,3 +37,12 @@ def test_bars_are_means_over_seeds() -> None:
 def test_names_of_digits_stay_names(tmp_path: Any) -> None:
     (tmp_path / "table.csv").write_text("name,group,seed,char_edit_distance\n512,width,1,0.5\n", encoding="utf-8")
     assert load_table(tmp_path / "table.csv") == [{"name": "512", "group": "width", "seed": 1, "char_edit_distance": 0.5}]
+
+
+def test_lost_lines_stand_beside_what_is_more_than_the_patches() -> None:
+    rows = [{"model": model, "font": "A", "pitch_px": pitch, "num_lines": 40, "lines_lost": lost} for model, pitch, lost in (("tiny", 12, 0), ("tiny", 20, 0), ("wide", 12, 10), ("wide", 20, 0))]
+    figure = result_figures.lines_lost(rows)
+    assert [axes.get_title() for axes in figure.axes] == ["tiny", "wide"]
+    more, points = figure.axes[1].lines[:2]
+    assert more.get_xydata().tolist() == [[12, 0.25], [16, 0], [20, 0]]
+    assert points.get_xydata().tolist() == [[12, 0.25], [20, 0]]

@@ -93,6 +93,18 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
     assert failed.returncode == 2 and ("cannot be shared by 3" in failed.stderr or "waited in vain" in failed.stderr)
 
 
+def test_processes_on_cpus_share_models_larger_than_a_message(tmp_path: Path) -> None:
+    """The store takes 8 MiB a message; 4.6 million parameters more have gradients of 18 MB."""
+    path = config_file(tmp_path, tmp_path / "two")
+    wide = ("trainer.model=decoder.intermediate_size=12000", "trainer.num_steps=2")
+    together(path, *wide, world=2)
+    together(path, *wide, "trainer.micro_batches=2", f"trainer.out={tmp_path / 'one'}", world=1)
+    two, one = (load_file(tmp_path / name / "checkpoint/weights/model.safetensors") for name in ("two", "one"))
+    assert sum(tensor.nbytes for tensor in two.values()) > 18_000_000
+    for name, tensor in two.items():
+        assert np.array_equal(tensor, one[name]), name
+
+
 def test_a_lost_process_ends_the_others_and_the_run_goes_on(tmp_path: Path) -> None:
     path = config_file(tmp_path, tmp_path / "out")
     with socket.socket() as free:

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -133,6 +134,28 @@ TEST(TrainPages, FacesChangePixelsAndNotTheText) {
   auto one = without_breaks(a.text), other = without_breaks(b.text);
   if (one.size() > other.size()) one.swap(other);
   EXPECT_EQ(other.substr(0, one.size()), one);
+}
+
+TEST(TrainPages, WideMarginsLeaveRoomForFewerCharacters) {
+  experiments::TrainPagesConfig config;
+  config.text = {kSamples + "en_state_of_the_union_1953.txt"};
+  config.fonts = {"DejaVu Sans"};
+  config.partial_share = config.shuffled_share = config.letters_share = config.rare_share = 0;
+  const experiments::TrainPages plain(config);
+  config.wide_margin_share = 1;
+  const experiments::TrainPages wide(config);
+  int16_t widest = 0;
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    const auto a = plain.draw({256, 400, seed}), b = wide.draw({256, 400, seed});
+    const int16_t top = *std::min_element(b.glyph_y_px.begin(), b.glyph_y_px.end()), left = *std::min_element(b.glyph_x_px.begin(), b.glyph_x_px.end());
+    EXPECT_LE(top, 256 / 3 + 40);
+    // Type is as large as before where the area lost is made up for by fewer characters.
+    const double share = double(b.text.size()) / double(a.text.size());
+    EXPECT_LT(share, 1.0);
+    EXPECT_GT(share, 0.2);
+    widest = std::max({widest, top, left});
+  }
+  EXPECT_GT(widest, 64);
 }
 
 TEST(TrainPages, JoinedLinesAndSmallestType) {

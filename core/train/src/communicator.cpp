@@ -1,5 +1,6 @@
 #include "fovea/train/communicator.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -61,7 +62,7 @@ class TorchrunCommunicator : public Communicator {
 };
 
 /// Every process puts its tensor into the store and adds up all of them in the order of their ranks, so that all get the same sum. For tests and
-/// small models on CPUs: all bytes go through one server.
+/// small models on CPUs: all bytes go through one server, in parts, since it takes 8 MiB a message.
 class StoreCommunicator final : public TorchrunCommunicator {
  public:
   using TorchrunCommunicator::TorchrunCommunicator;
@@ -85,25 +86,37 @@ class StoreCommunicator final : public TorchrunCommunicator {
     const std::string key = prefix_ + std::to_string(calls_) + "/";
     const auto own = x.contiguous();
     const auto* bytes = static_cast<const uint8_t*>(own.data_ptr());
+    const size_t size = size_t(own.nbytes()), parts = std::max<size_t>(1, (size + kPartBytes - 1) / kPartBytes);
+    const auto name = [&](int64_t rank, size_t part) { return std::to_string(rank) + "." + std::to_string(part); };
     std::vector<at::Tensor> out;
     guarded("exchange " + std::to_string(calls_), [&] {
-      store_->set(key + std::to_string(rank_), from_root && rank_ != 0 ? std::vector<uint8_t>{0} : std::vector<uint8_t>(bytes, bytes + own.nbytes()));
+      for (size_t part = 0; part < parts; ++part) {
+        const size_t begin = part * kPartBytes, end = std::min(size, begin + kPartBytes);
+        store_->set(key + name(rank_, part), from_root && rank_ != 0 ? std::vector<uint8_t>{0} : std::vector<uint8_t>(bytes + begin, bytes + end));
+      }
       for (int64_t r = 0; r < world_; ++r) {
-        store_->wait({key + std::to_string(r)}, std::chrono::milliseconds(int64_t(1000 * lost_after_s_)));
-        if (from_root && r != 0) continue;
-        const auto stored = store_->get(key + std::to_string(r));
         auto tensor = at::empty_like(own);
-        TORCH_CHECK(stored.size() == size_t(own.nbytes()), "process ", r, " sent ", stored.size(), " bytes instead of ", own.nbytes());
-        std::memcpy(tensor.data_ptr(), stored.data(), stored.size());
-        out.push_back(tensor);
+        for (size_t part = 0; part < parts; ++part) {
+          store_->wait({key + name(r, part)}, std::chrono::milliseconds(int64_t(1000 * lost_after_s_)));
+          if (from_root && r != 0) continue;
+          const auto stored = store_->get(key + name(r, part));
+          const size_t begin = part * kPartBytes, length = std::min(size, begin + kPartBytes) - begin;
+          TORCH_CHECK(stored.size() == length, "process ", r, " sent ", stored.size(), " bytes instead of ", length);
+          std::memcpy(static_cast<uint8_t*>(tensor.data_ptr()) + begin, stored.data(), length);
+        }
+        if (!from_root || r == 0) out.push_back(tensor);
       }
       // Two calls back everybody has read: whoever is here has passed the call between.
-      if (calls_ >= 2) store_->deleteKey(prefix_ + std::to_string(calls_ - 2) + "/" + std::to_string(rank_));
+      if (calls_ >= 2)
+        for (size_t part = 0; part < parts_[calls_ % 2]; ++part) store_->deleteKey(prefix_ + std::to_string(calls_ - 2) + "/" + name(rank_, part));
     });
+    parts_[calls_ % 2] = parts;
     ++calls_;
     return out;
   }
+  static constexpr size_t kPartBytes = size_t(4) << 20;
   int64_t calls_ = 0;
+  size_t parts_[2] = {0, 0};  // of the last two calls
 };
 
 #ifdef FOVEA_WITH_NCCL

@@ -34,6 +34,7 @@ struct TrainPagesConfig {
   double full_hinting_share = 0.8;       ///< pages with light hinting (the others none)
   double subpixel_share = 0.15;          ///< pages with four glyph phases a pixel
   int64_t max_margin_px = 12;            ///< margins are drawn from 0 to here (and to a 16th of the page)
+  double wide_margin_share = 0;          ///< pages whose text begins up to a third of the page from its left and top and ends up to a sixth before the others, with as many characters fewer
   double min_line_height = 0.95, max_line_height = 1.2;
   double bold_share = 0, italic_share = 0;  ///< pages in these faces, apart from each other; a family without such a face gets a synthetic one
 
@@ -60,6 +61,7 @@ struct TrainPagesConfig {
     v.field("full_hinting_share", full_hinting_share, "pages with light hinting", {.min = 0, .max = 1});
     v.field("subpixel_share", subpixel_share, "pages with sub-pixel glyph positions", {.min = 0, .max = 1});
     v.field("max_margin_px", max_margin_px, "largest margin", {.min = 0});
+    v.field("wide_margin_share", wide_margin_share, "pages with margins of up to a third of the page", {.min = 0, .max = 1});
     v.field("min_line_height", min_line_height, "smallest line height", {.min = 0.5, .max = 10});
     v.field("max_line_height", max_line_height, "largest line height", {.min = 0.5, .max = 10});
     v.field("bold_share", bold_share, "pages in bold type", {.min = 0, .max = 1});
