@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
+import json
+import platform
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 import fovea
+from fovea.api import git_revision
 from fovea.metrics import words_right_by_line
 from fovea.result_figures import lines_lost
 
@@ -69,6 +72,9 @@ def main() -> None:
         Path(file.name).chmod(0o644)
         Path(file.name).replace(table)
         print(" ".join(f"{name}={rows[-1][name]}" for name in COLUMNS), file=sys.stderr, flush=True)
+    manifest = {"command": f"python experiments/results/lines-and-patches/run.py --pages {args.pages}", "git_revision": git_revision(), "models": [f"models/{name}" for name in PAGES],
+                "text": "datasets/samples/en_the_man_who_was_thursday.txt", "fonts": args.font, "hardware": platform.machine(), "python": platform.python_version()}  # fmt: skip
+    (args.out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     drawing = lines_lost(rows)
     for kind in ("svg", "png"):
         drawing.savefig(args.out / f"figure.{kind}", dpi=110, metadata={"Date": None} if kind == "svg" else None)
