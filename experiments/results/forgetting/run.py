@@ -12,7 +12,6 @@ import argparse
 import csv
 import json
 import platform
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import numpy as np
 
 import fovea
 from fovea.api import git_revision
+from fovea.figures import to_csv, write_atomic
 from fovea.metrics import bootstrap_mean
 from fovea.result_figures import fading
 
@@ -105,12 +105,7 @@ def main() -> None:
                 low, high = bootstrap_mean(values)
                 row |= {name: round(float(np.mean(values)), 5), f"{name}_low": round(low, 5), f"{name}_high": round(high, 5)}
             rows.append(row)
-            with tempfile.NamedTemporaryFile("w", dir=args.out, delete=False, newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, COLUMNS)
-                writer.writeheader()
-                writer.writerows(rows)
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(table)
+            write_atomic(table, to_csv(rows))
             print(" ".join(f"{key}={row[key]}" for key in COLUMNS), flush=True)
     manifest = {"command": f"python experiments/results/forgetting/run.py --pages {args.pages} --tokens {' '.join(map(str, args.tokens))}", "git_revision": git_revision(),
                 "model": "models/reader-tiny", "text": "datasets/samples/en_the_man_who_was_thursday.txt", "font": "DejaVu Sans Mono", "hardware": platform.machine(), "python": platform.python_version()}

@@ -14,13 +14,13 @@ import itertools
 import json
 import platform
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 import fovea
 from fovea.api import git_revision
+from fovea.figures import to_csv, write_atomic
 from fovea.metrics import words_right_by_line
 from fovea.result_figures import lines_lost
 
@@ -65,12 +65,7 @@ def main() -> None:
             **key, "side_px": side, "num_chars": len(page.text), "num_lines": len(tops), "pitch_px": round(float((tops[-1] - tops[0]) / (len(tops) - 1)), 3), "lines_lost": int(np.sum(right < 0.25)),
             "words_right": round(float(np.nanmean(right)), 4), "precision": round(score.precision, 4), "char_edit_distance": round(score.char_edit_distance, 4), "stop_reason": str(reading.stop_reason),
         })  # fmt: skip
-        with tempfile.NamedTemporaryFile("w", dir=args.out, delete=False, newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(table)
+        write_atomic(table, to_csv(rows))
         print(" ".join(f"{name}={rows[-1][name]}" for name in COLUMNS), file=sys.stderr, flush=True)
     manifest = {"command": f"python experiments/results/lines-and-patches/run.py --pages {args.pages}", "git_revision": git_revision(), "models": [f"models/{name}" for name in PAGES],
                 "text": "datasets/samples/en_the_man_who_was_thursday.txt", "fonts": args.font, "hardware": platform.machine(), "python": platform.python_version()}  # fmt: skip

@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 import fovea
+from fovea.figures import to_csv, write_atomic
 from fovea.metrics import bootstrap_mean
 from fovea.result_figures import precision_against_bits
 
@@ -79,12 +79,7 @@ def main() -> None:
                 "precision": round(float(np.mean([s.precision for s in scores])), 5), "precision_low": round(low, 5), "precision_high": round(high, 5),
                 "char_edit_distance": round(float(np.mean([s.char_edit_distance for s in scores])), 5),
             })
-            with tempfile.NamedTemporaryFile("w", dir=args.out, delete=False, newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, COLUMNS)
-                writer.writeheader()
-                writer.writerows(rows)
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(table)
+            write_atomic(table, to_csv(rows))
             print(" ".join(f"{key}={rows[-1][key]}" for key in COLUMNS), file=sys.stderr, flush=True)
     drawing = precision_against_bits(rows)
     for kind in ("svg", "png"):

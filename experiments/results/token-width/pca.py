@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 
 import fovea
+from fovea.figures import to_csv, write_atomic
 from fovea.metrics import bootstrap_mean
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,12 +73,7 @@ def main() -> None:
                 low, high = bootstrap_mean(numbers)
                 row |= {name: round(float(np.mean(numbers)), 5), f"{name}_low": round(low, 5), f"{name}_high": round(high, 5)}
             rows.append(row)
-            with tempfile.NamedTemporaryFile("w", dir=args.out, delete=False, newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, COLUMNS)
-                writer.writeheader()
-                writer.writerows(rows)
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(table)
+            write_atomic(table, to_csv(rows))
             print(" ".join(f"{key}={row[key]}" for key in COLUMNS), flush=True)
 
 
